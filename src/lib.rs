@@ -1,0 +1,15 @@
+//! jingyou (警邮) screens courier parcels while they are still in the network, and keeps the case until it is closed.
+//!
+//! The modules are declared in the order in which a waybill meets them; `ARCHITECTURE.md` is the map.
+
+/// The record: fields, identifiers, decoding from JSON and CSV, carriers' mappings, refusals.
+pub mod waybill;
+
+/// The hot path: record in, verdict out.
+pub mod screen;
+
+/// Identity, colour and merging of alerts; what each kind of reader may see.
+pub mod alert;
+
+/// Lifecycle, journal and store of cases.
+pub mod case;
