@@ -2,6 +2,9 @@
 //!
 //! The modules are declared in the order in which a waybill meets them; `ARCHITECTURE.md` is the map.
 
+/// Documents with positions, in which rules and mappings are written.
+pub mod yaml;
+
 /// The record: fields, identifiers, decoding from JSON and CSV, carriers' mappings, refusals.
 pub mod waybill;
 
