@@ -6,12 +6,13 @@
 #   kafka.sh [--name NAME] up               start (or find running); prints only the bootstrap address on stdout
 #   kafka.sh [--name NAME] stop             clean stop, data kept; `up` starts again on the same port
 #   kafka.sh [--name NAME] kill             SIGKILL, data kept
-#   kafka.sh [--name NAME] down [--all]     stop and remove the data (--all: of every instance)
+#   kafka.sh [--name NAME] down             stop and remove the data
+#   kafka.sh down --all | --left            the same for every instance, for those that a killed `with` left
 #   kafka.sh [--name NAME] status | env | log
 #   kafka.sh [--name NAME] with COMMAND...  up (an instance of its own), COMMAND with the variables of `env` set, down
 #   kafka.sh [--name NAME] topic NAME [PARTITIONS]   create (if absent) and describe a topic
 #   kafka.sh [--name NAME] tail TOPIC [N]            the last N (10) records, headers included
-#   kafka.sh fetch | java                   make sure that Kafka can be had; print which Java is used
+#   kafka.sh fetch | java                   make sure that Kafka can be had and say which; say which Java is used
 #
 # Where Kafka comes from, first that applies:
 #   $KAFKA_BOOTSTRAP  a running broker (plaintext listener), used as it is, never stopped
@@ -105,7 +106,7 @@ maven_copy() {
     cp "$here/kafka-pom.xml" "$part/pom.xml"
     if ! timeout "$fetch_secs" mvn -B -q -C -f "$part/pom.xml" "$maven_plugin:copy-dependencies" \
       -DincludeScope=runtime -DoutputDirectory="$part/lib" >"$log" 2>&1 </dev/null; then
-      maven_error="获取失败 / fetch failed: $(grep -m1 ERROR "$log" | cut -c1-300 || true) ($log)"
+      maven_error="获取失败 / fetch failed: $(grep -m1 -o 'ERROR.*' "$log" | cut -c1-240 || true)… ($log)"
       exec 8>&-
       return 1
     fi
@@ -113,6 +114,16 @@ maven_copy() {
     mv "$part" "$cache"
   fi
   exec 8>&-
+}
+
+# Says which Kafka `up` will use, having made sure that it can be had.
+fetch() {
+  if external; then
+    echo "KAFKA_BOOTSTRAP=$KAFKA_BOOTSTRAP"
+    return
+  fi
+  distribution
+  if [[ $source == home ]]; then echo "KAFKA_HOME=$KAFKA_HOME"; else echo "Apache Kafka $(kafka_version)"; fi
 }
 
 # Runs one of Kafka's own command-line tools against $bootstrap: tool SCRIPT CLASS ARGUMENTS...
@@ -154,9 +165,10 @@ answers() {
 
 # The running process of the instance, or nothing: the pid file counts only if that process names this state folder.
 running_pid() {
-  local pid
+  local pid words
   pid=$(cat "$dir/pid" 2>/dev/null) && [[ -n $pid ]] || return 1
-  tr '\0' '\n' 2>/dev/null <"/proc/$pid/cmdline" | grep -qxF -- "-Djingyou.kafka.dir=$dir" || return 1
+  mapfile -d '' -t words 2>/dev/null <"/proc/$pid/cmdline" || return 1
+  [[ " ${words[*]} " == *" -Djingyou.kafka.dir=$dir "* ]] || return 1
   printf '%s\n' "$pid"
 }
 
@@ -328,11 +340,21 @@ down() {
   rm -f "$dir.lock"
 }
 
+take_down() { KAFKA_BOOTSTRAP='' "$here/kafka.sh" --name "$1" down; }
+
 down_all() {
   local each
   for each in "$dev"/kafka/*/; do
-    [[ -d $each ]] || continue
-    KAFKA_BOOTSTRAP='' "${BASH_SOURCE[0]}" --name "$(basename "$each")" down
+    [[ ! -d $each ]] || take_down "$(basename "$each")"
+  done
+}
+
+# Takes down the brokers of `with` that were left because it was killed with SIGKILL.
+sweep() {
+  local each pid
+  for each in "$dev"/kafka/with-*/; do
+    pid=${each%/} pid=${pid##*/with-}
+    [[ ! -d $each || -d /proc/$pid ]] || take_down "with-$pid"
   done
 }
 
@@ -344,6 +366,7 @@ with() {
     up >/dev/null
     exec env -u JINGYOU_KAFKA_SH -u JINGYOU_KAFKA_NAME "$@"
   fi
+  sweep
   [[ -d $dir ]] || trap down EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM HUP
@@ -454,14 +477,21 @@ case $command in
   up) up ;;
   stop) stop ;;
   kill) kill_now ;;
-  down) if [[ ${1:-} == --all ]]; then down_all; else down; fi ;;
+  down)
+    case ${1:-} in
+      '') down ;;
+      --all) down_all ;;
+      --left) sweep ;;
+      *) usage ;;
+    esac
+    ;;
   status) status ;;
   env) environment ;;
   log) tail -n "${1:-50}" "$dir/kafka.log" ;;
   with) with "$@" ;;
   topic) topic "$@" ;;
   tail) tail_topic "$@" ;;
-  fetch) if external; then echo external; else distribution; echo "$source"; fi ;;
+  fetch) fetch ;;
   java) find_java ;;
   *) usage ;;
 esac

@@ -96,7 +96,7 @@ missing_to_test() {
 java_package() {
   local each
   for each in openjdk-17-jre-headless openjdk-21-jre-headless openjdk-25-jre-headless; do
-    if apt-cache policy "$each" 2>/dev/null | grep -q 'Candidate: [0-9]'; then
+    if [[ $(apt-cache policy "$each" 2>/dev/null) == *'Candidate: '[0-9]* ]]; then
       echo "$each"
       return
     fi
