@@ -5,10 +5,10 @@
 
 mod finding;
 pub mod mask;
-//mod merge;
+mod merge;
 
 pub use finding::{Finding, Goods, Party, Subject, SubjectKey};
-//pub use merge::{Alert, Known, Merged, merge};
+pub use merge::{Alert, Known, Merged, merge};
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
