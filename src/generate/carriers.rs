@@ -24,6 +24,28 @@ pub(super) struct Carrier {
     digits: usize,
     /// How many in a hundred parcels it carries.
     share: u32,
+    pub(super) leaves_out: LeftOut,
+}
+
+/// Optional fields that a carrier's system does not send, each as a word of the column `leaves_out`.
+#[derive(Debug)]
+pub(super) struct LeftOut {
+    /// Fields that would hold an empty text or object; the others send those.
+    pub(super) empty: bool,
+    /// `payment`.
+    pub(super) payment: bool,
+    /// `order`.
+    pub(super) order: bool,
+    /// `item.volume_cm3`.
+    pub(super) volume: bool,
+    /// `item.declared_value_fen`.
+    pub(super) value: bool,
+    /// `real_name.method`.
+    pub(super) method: bool,
+    /// `inspection.officer`.
+    pub(super) officer: bool,
+    /// `receiver.pickup`.
+    pub(super) pickup: bool,
 }
 
 /// A waybill number: the prefixes or lengths of the carriers differ, and within one carrier each waybill's digits do.
@@ -52,7 +74,11 @@ impl Carrier {
         let space = 10_u64.pow(self.digits as u32);
         let offset = Draw::new(seed, Stream::WaybillNo, self.digits as u64).bits() % space;
         let digits = ((index % WAYBILLS_MAX) * STRIDE + offset) % space;
-        WaybillNo { prefix: self.prefix, digits, width: self.digits }
+        WaybillNo {
+            prefix: self.prefix,
+            digits,
+            width: self.digits,
+        }
     }
 }
 
@@ -74,9 +100,35 @@ fn load() -> Vec<Carrier> {
     let rows = include_str!("data/carriers.csv").lines().skip(1);
     rows.map(|row| {
         let columns: Vec<&str> = row.split(',').collect();
-        let [code, prefix, digits, share, name] = columns[..] else { panic!("a carrier has five columns: {row}") };
+        let [code, prefix, digits, share, name, leaves_out] = columns[..] else {
+            panic!("a carrier has six columns: {row}")
+        };
         let number = |text: &str| text.parse::<u32>().expect("digits and share are numbers");
-        Carrier { code, name, prefix, digits: number(digits) as usize, share: number(share) }
+        let leaves_out = LeftOut::parse(leaves_out);
+        Carrier {
+            code,
+            name,
+            prefix,
+            digits: number(digits) as usize,
+            share: number(share),
+            leaves_out,
+        }
     })
     .collect()
+}
+
+impl LeftOut {
+    fn parse(words: &str) -> Self {
+        let has = |field: &str| words.split(' ').any(|word| word == field);
+        Self {
+            empty: has("empty"),
+            payment: has("payment"),
+            order: has("order"),
+            volume: has("volume"),
+            value: has("value"),
+            method: has("method"),
+            officer: has("officer"),
+            pickup: has("pickup"),
+        }
+    }
 }

@@ -51,6 +51,11 @@ impl Draw {
         choices[self.below(choices.len() as u32) as usize]
     }
 
+    /// One of `choices` where it stands.
+    pub(super) fn pick_ref<T>(&mut self, choices: &'static [T]) -> &'static T {
+        &choices[self.below(choices.len() as u32) as usize]
+    }
+
     /// From 0 to 65,535 in a bell shape around the middle: the mean of four draws.
     pub(super) fn bell(&mut self) -> u32 {
         let bits = self.bits();
@@ -61,7 +66,7 @@ impl Draw {
 
 /// Scales 32 random bits to below `bound`.
 fn scale(bits: u64, bound: u32) -> u32 {
-    (bits * u64::from(bound) >> 32) as u32
+    ((bits * u64::from(bound)) >> 32) as u32
 }
 
 /// The finalizer of SplitMix64: every bit of `value` changes half of the bits of the outcome.

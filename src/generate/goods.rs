@@ -3,7 +3,7 @@
 
 use super::draw::Draw;
 use super::label::Colour;
-use super::phrases::of_kind;
+use super::phrases::phrases;
 use std::sync::LazyLock;
 
 static GOODS: LazyLock<Goods> = LazyLock::new(Goods::load);
@@ -24,8 +24,8 @@ pub(super) struct CleanGoods {
     pub(super) price_fen: Spread,
     /// What the X-ray may rightly see in them, or empty.
     pub(super) xray_label: &'static str,
-    /// An index into [`VARIANTS`].
-    variants: usize,
+    /// Sizes, colours or kinds that goods of this category come in.
+    pub(super) variants: &'static [&'static str],
 }
 
 /// Innocent goods that sound like contraband.
@@ -39,27 +39,6 @@ pub(super) struct ContrabandGroup {
     pub(super) group: &'static str,
     pub(super) items: Vec<(&'static str, Colour)>,
 }
-
-static VARIANTS: LazyLock<Vec<(&'static str, Vec<&'static str>)>> = LazyLock::new(|| {
-    let categories = [
-        "clothing",
-        "food",
-        "cosmetics",
-        "electronics",
-        "toys",
-        "medicine",
-        "books",
-        "tools",
-        "flowers",
-        "car_parts",
-        "household",
-        "pet",
-        "office",
-        "baby",
-        "sports",
-    ];
-    categories.into_iter().map(|category| (category, of_kind(&format!("variant.{category}")))).collect()
-});
 
 /// A range whose values scatter in a bell shape on a logarithmic scale, as weights and prices do.
 #[derive(Clone, Copy, Debug)]
@@ -82,13 +61,6 @@ pub(super) fn amounts(group: &str) -> &'static [&'static str] {
     }
 }
 
-impl CleanGoods {
-    /// A size, colour or kind that goods of this category come in.
-    pub(super) fn draw_variant(&self, draw: &mut Draw) -> &'static str {
-        draw.pick(&VARIANTS[self.variants].1)
-    }
-}
-
 impl Spread {
     /// From `min` to `max`, cut into eighths of equal ratio. Square roots are exact to the last bit on every machine,
     /// logarithms are not.
@@ -108,7 +80,7 @@ impl Spread {
     pub(super) fn draw(&self, draw: &mut Draw) -> u32 {
         let at = draw.bell();
         let (low, high) = (self.0[(at >> 13) as usize], self.0[(at >> 13) as usize + 1]);
-        low + (u64::from(high - low) * u64::from(at & 0x1fff) >> 13) as u32
+        low + ((u64::from(high - low) * u64::from(at & 0x1fff)) >> 13) as u32
     }
 }
 
@@ -127,14 +99,16 @@ impl Goods {
 fn load_clean() -> Vec<CleanGoods> {
     let number = |text: &str| text.parse::<u32>().expect("weights and prices are numbers");
     rows(include_str!("data/clean_goods.tsv"))
-        .map(|[category, name, weight_min, weight_max, price_min, price_max, xray_label]| CleanGoods {
-            category,
-            name,
-            weight_g: Spread::new(number(weight_min), number(weight_max)),
-            price_fen: Spread::new(number(price_min), number(price_max)),
-            xray_label,
-            variants: VARIANTS.iter().position(|(of, _)| *of == category).expect("a category has variants"),
-        })
+        .map(
+            |[category, name, weight_min, weight_max, price_min, price_max, xray_label]| CleanGoods {
+                category,
+                name,
+                weight_g: Spread::new(number(weight_min), number(weight_max)),
+                price_fen: Spread::new(number(price_min), number(price_max)),
+                xray_label,
+                variants: phrases().variants_of(category),
+            },
+        )
         .collect()
 }
 
@@ -148,7 +122,10 @@ fn load_contraband() -> Vec<ContrabandGroup> {
         };
         match groups.iter_mut().find(|known| known.group == group) {
             Some(known) => known.items.push((name, colour)),
-            None => groups.push(ContrabandGroup { group, items: vec![(name, colour)] }),
+            None => groups.push(ContrabandGroup {
+                group,
+                items: vec![(name, colour)],
+            }),
         }
     }
     groups
@@ -157,6 +134,8 @@ fn load_contraband() -> Vec<ContrabandGroup> {
 fn rows<const N: usize>(table: &'static str) -> impl Iterator<Item = [&'static str; N]> {
     table.lines().skip(1).map(|row| {
         let columns: Vec<&str> = row.split('\t').collect();
-        columns.try_into().unwrap_or_else(|_| panic!("a row of goods has {N} columns: {row}"))
+        columns
+            .try_into()
+            .unwrap_or_else(|_| panic!("a row of goods has {N} columns: {row}"))
     })
 }

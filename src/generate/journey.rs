@@ -1,6 +1,7 @@
 //! The order of events: which waybill is seen at which stage, and when. Owns interleaving and event time; leaves out
 //! what a waybill holds.
 
+use std::fmt::Write;
 use time::{Duration, OffsetDateTime};
 
 /// Waybills that start their way between two events of one waybill. A multiple of [`SHUFFLED`].
@@ -30,7 +31,11 @@ pub(super) struct Journey {
 
 impl Journey {
     pub(super) fn new(events: u8) -> Self {
-        Self { events, round: 0, event_no: 0 }
+        Self {
+            events,
+            round: 0,
+            event_no: 0,
+        }
     }
 
     /// The next event.
@@ -44,7 +49,11 @@ impl Journey {
         } else {
             self.event_no += 1;
         }
-        Stop { waybill: shuffled(position, event_no), event_no, events: self.events }
+        Stop {
+            waybill: shuffled(position, event_no),
+            event_no,
+            events: self.events,
+        }
     }
 }
 
@@ -67,7 +76,12 @@ pub(super) struct Clock {
 
 impl Clock {
     pub(super) fn new(start: OffsetDateTime, per_second: f64) -> Self {
-        Self { start, per_second, second: 0, text: rfc3339(start) }
+        Self {
+            start,
+            per_second,
+            second: 0,
+            text: rfc3339(start, String::new()),
+        }
     }
 
     /// When record `number` of the run occurs, such as `2022-11-11T08:23:11+08:00`.
@@ -75,18 +89,21 @@ impl Clock {
         let second = (number as f64 / self.per_second) as u64;
         if second != self.second {
             let passed = Duration::seconds(i64::try_from(second).unwrap_or(i64::MAX));
-            self.text = rfc3339(self.start.saturating_add(passed));
+            self.text = rfc3339(self.start.saturating_add(passed), std::mem::take(&mut self.text));
             self.second = second;
         }
         &self.text
     }
 }
 
-fn rfc3339(at: OffsetDateTime) -> String {
+/// Writes the time over `text`, whose memory it keeps.
+fn rfc3339(at: OffsetDateTime, mut text: String) -> String {
     let (date, time) = (at.date(), at.time());
     let (hours, minutes, _) = at.offset().as_hms();
     let sign = if at.offset().is_negative() { '-' } else { '+' };
-    format!(
+    text.clear();
+    let written = write!(
+        text,
         "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}{sign}{:02}:{:02}",
         date.year(),
         u8::from(date.month()),
@@ -96,7 +113,9 @@ fn rfc3339(at: OffsetDateTime) -> String {
         time.second(),
         hours.unsigned_abs(),
         minutes.unsigned_abs(),
-    )
+    );
+    written.expect("a string takes any text");
+    text
 }
 
 #[cfg(test)]
@@ -121,7 +140,14 @@ mod tests {
     fn one_event_a_waybill_is_a_plain_count() {
         let mut journey = Journey::new(1);
         for waybill in 0..1_000 {
-            assert_eq!(journey.next_stop(), Stop { waybill, event_no: 0, events: 1 });
+            assert_eq!(
+                journey.next_stop(),
+                Stop {
+                    waybill,
+                    event_no: 0,
+                    events: 1
+                }
+            );
         }
     }
 

@@ -15,13 +15,18 @@ pub(super) fn put_number(line: &mut Vec<u8>, number: u32) {
 }
 
 /// Appends the last `width` (at most 20) decimal digits of `number`, with leading zeros.
-pub(super) fn put_digits(line: &mut Vec<u8>, mut number: u64, width: usize) {
+pub(super) fn put_digits(line: &mut Vec<u8>, number: u64, width: usize) {
     let mut digits = [b'0'; 20];
-    for digit in digits[..width].iter_mut().rev() {
+    fill_digits(&mut digits[..width], number);
+    line.extend_from_slice(&digits[..width]);
+}
+
+/// Fills all of `digits` with the last decimal digits of `number`, with leading zeros.
+pub(super) fn fill_digits(digits: &mut [u8], mut number: u64) {
+    for digit in digits.iter_mut().rev() {
         *digit = b'0' + (number % 10) as u8;
         number /= 10;
     }
-    line.extend_from_slice(&digits[..width]);
 }
 
 /// Appends `true` or `false`.

@@ -18,8 +18,10 @@
 //! | `C3` | `xray.result` is `suspect` or `fail` with the label `gun` or `explosive` (red) or `knife` (yellow) | of the label |
 
 mod carriers;
+mod checks;
 mod draw;
 mod goods;
+mod item;
 mod journey;
 mod label;
 mod line;
@@ -125,6 +127,9 @@ impl Generator {
         self.written += 1;
         let waybill = Waybill::draw(&self.options, stop.waybill);
         waybill.write_event(line, &stop, occurred_at);
-        Some(Record { planted: waybill.planted(), event_no: stop.event_no })
+        Some(Record {
+            planted: waybill.planted(),
+            event_no: stop.event_no,
+        })
     }
 }

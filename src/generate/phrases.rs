@@ -20,6 +20,8 @@ pub(super) struct Phrases {
     pub(super) remarks_escaped: Vec<&'static str>,
     /// What stands before and after the goods in a remark that names them.
     pub(super) planted_remarks: Vec<(&'static str, &'static str)>,
+    /// Sizes, colours and kinds by category of goods.
+    variants: Vec<(&'static str, Vec<&'static str>)>,
 }
 
 /// The texts of `data/phrases.tsv`.
@@ -27,10 +29,17 @@ pub(super) fn phrases() -> &'static Phrases {
     &PHRASES
 }
 
+/// The kind and text of each row.
+fn rows() -> impl Iterator<Item = (&'static str, &'static str)> {
+    include_str!("data/phrases.tsv")
+        .lines()
+        .skip(1)
+        .filter_map(|row| row.split_once('\t'))
+}
+
 /// The texts of one kind.
-pub(super) fn of_kind(kind: &str) -> Vec<&'static str> {
-    let rows = include_str!("data/phrases.tsv").lines().skip(1).filter_map(|row| row.split_once('\t'));
-    rows.filter(|(of, _)| *of == kind).map(|(_, text)| text).collect()
+fn of_kind(kind: &str) -> Vec<&'static str> {
+    rows().filter(|(of, _)| *of == kind).map(|(_, text)| text).collect()
 }
 
 impl Phrases {
@@ -49,8 +58,36 @@ impl Phrases {
             remarks_escaped: of_kind("remark_escaped"),
             planted_remarks: of_kind("planted_remark")
                 .into_iter()
-                .map(|text| text.split_once("{}").expect("a planted remark has a place for the goods"))
+                .map(|text| {
+                    text.split_once("{}")
+                        .expect("a planted remark has a place for the goods")
+                })
                 .collect(),
+            variants: load_variants(),
         }
     }
+
+    /// What goods of this category come in.
+    pub(super) fn variants_of(&self, category: &str) -> &[&'static str] {
+        let (_, texts) = self
+            .variants
+            .iter()
+            .find(|(of, _)| *of == category)
+            .expect("a category has variants");
+        texts
+    }
+}
+
+fn load_variants() -> Vec<(&'static str, Vec<&'static str>)> {
+    let mut variants: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (kind, text) in rows() {
+        let Some(category) = kind.strip_prefix("variant.") else {
+            continue;
+        };
+        match variants.iter_mut().find(|(of, _)| *of == category) {
+            Some((_, texts)) => texts.push(text),
+            None => variants.push((category, vec![text])),
+        }
+    }
+    variants
 }

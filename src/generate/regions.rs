@@ -36,11 +36,19 @@ impl Region {
         self.code.len() == 6
     }
 
-    /// The name without 市, 县, 区 or 旗 where two characters or more are left: `平湖`.
+    /// What people call it, as far as two to four characters can tell: the name without 市, 县, 区 or 旗 (`平湖`), and
+    /// no more than the first two characters of an autonomous county.
     pub(super) fn short_name(&self) -> &'static str {
-        match self.name.strip_suffix(['市', '县', '区', '旗']) {
-            Some(short) if short.chars().count() >= 2 => short,
-            _ => self.name,
+        let characters_max = if self.name.contains("自治") { 2 } else { 4 };
+        let short = self.name.strip_suffix(['市', '县', '区', '旗']).unwrap_or(self.name);
+        let end = short
+            .char_indices()
+            .nth(characters_max)
+            .map_or(short.len(), |(end, _)| end);
+        if short.chars().nth(1).is_some() {
+            &short[..end]
+        } else {
+            self.name
         }
     }
 }
@@ -48,7 +56,10 @@ impl Region {
 impl Regions {
     /// The region with this code of 2, 4 or 6 digits.
     pub fn get(&self, code: &str) -> Option<&Region> {
-        self.rows.binary_search_by(|row| row.code.cmp(code)).ok().map(|at| &self.rows[at])
+        self.rows
+            .binary_search_by(|row| row.code.cmp(code))
+            .ok()
+            .map(|at| &self.rows[at])
     }
 
     /// The region with this code and all in it, in order of code. An empty prefix gives all.
@@ -67,7 +78,10 @@ impl Regions {
                 Some(parent) => parent.full_name.clone(),
                 None => String::new(),
             };
-            if let Some(placeholder) = PLACEHOLDERS.iter().find(|placeholder| full_name.ends_with(*placeholder)) {
+            if let Some(placeholder) = PLACEHOLDERS
+                .iter()
+                .find(|placeholder| full_name.ends_with(*placeholder))
+            {
                 full_name.truncate(full_name.len() - placeholder.len());
             }
             full_name.push_str(name);
