@@ -8,6 +8,12 @@ pub mod yaml;
 /// The record: fields, identifiers, decoding from JSON and CSV, carriers' mappings, refusals.
 pub mod waybill;
 
+/// Normal forms of text, one step a file, each with its map back to the original.
+pub mod text;
+
+/// Rules: Sigma documents and lists in a folder, checked and compiled.
+pub mod ruleset;
+
 /// The hot path: record in, verdict out.
 pub mod screen;
 

@@ -1,36 +1,56 @@
 //! Canonical forms of identifiers: what two writings of the same phone, ID number or name have in common. Watchlists
 //! join on them, and cases about the same person find each other by them.
 
-/// A phone's digits: full-width digits folded, country code 86 dropped, everything else removed.
-/// `+86 138-0013-8000` → `13800138000`. Empty when fewer than 5 digits are left.
-pub fn phone(text: &str) -> String {
-    let mut digits: String = text.chars().filter_map(digit).collect();
-    let international = text.trim_start().starts_with(['+', '＋']) || digits.starts_with("0086");
-    if international {
-        let bare = digits.strip_prefix("00").unwrap_or(&digits);
-        let national = bare.strip_prefix("86").unwrap_or(bare).to_owned();
-        digits = national;
-    } else if digits.len() == 13 && digits.starts_with("861") {
-        digits.drain(..2);
+/// Writes a phone's digits into a buffer that is cleared first: full-width digits folded, country code 86 dropped,
+/// everything else removed. `+86 138-0013-8000` → `13800138000`. Empty when fewer than 5 digits are left.
+pub fn phone_into(text: &str, out: &mut String) {
+    out.clear();
+    out.extend(text.chars().filter_map(digit));
+    let international = text.trim_start().starts_with(['+', '＋']) || out.starts_with("0086");
+    let prefix = if international {
+        let zeros = if out.starts_with("00") { 2 } else { 0 };
+        zeros + if out[zeros..].starts_with("86") { 2 } else { 0 }
+    } else if out.len() == 13 && out.starts_with("861") {
+        2
+    } else {
+        0
+    };
+    out.drain(..prefix);
+    if out.len() < 5 {
+        out.clear();
     }
-    if digits.len() < 5 { String::new() } else { digits }
 }
 
-/// An ID number: letters and digits only, upper case, full-width folded. `11010519491231002x` → `11010519491231002X`.
-/// Empty when fewer than 5 characters are left.
+/// Writes an ID number into a buffer that is cleared first: letters and digits only, upper case, full-width folded.
+/// `11010519491231002x` → `11010519491231002X`. Empty when fewer than 5 characters are left.
+pub fn id_no_into(text: &str, out: &mut String) {
+    out.clear();
+    out.extend(text.chars().map(narrow).filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()));
+    if out.len() < 5 {
+        out.clear();
+    }
+}
+
+/// Writes a name or any other text into a buffer that is cleared first: width folded, white space and middle dots
+/// removed, lower case. `Ｗａｎｇ　Ｗｅｉ` → `wangwei`.
+pub fn name_into(text: &str, out: &mut String) {
+    out.clear();
+    let kept = text.chars().map(narrow).filter(|c| !c.is_whitespace() && !matches!(c, '·' | '•' | '.' | '・'));
+    out.extend(kept.flat_map(char::to_lowercase));
+}
+
+/// [`phone_into`], as a string of its own.
+pub fn phone(text: &str) -> String {
+    let mut out = String::new();
+    phone_into(text, &mut out);
+    out
+}
+
+/// [`id_no_into`], as a string of its own.
 pub fn id_no(text: &str) -> String {
-    let id: String = text.chars().map(narrow).filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()).collect();
-    if id.len() < 5 { String::new() } else { id }
-}
-
-/// A name or any other text: width folded, white space and middle dots removed, lower case.
-/// `Ｗａｎｇ　Ｗｅｉ` → `wangwei`.
-pub fn name(text: &str) -> String {
-    text.chars()
-        .map(narrow)
-        .filter(|c| !c.is_whitespace() && !matches!(c, '·' | '•' | '.' | '・'))
-        .flat_map(char::to_lowercase)
-        .collect()
+    let mut out = String::new();
+    id_no_into(text, &mut out);
+    out
 }
 
 /// The ASCII form of a full-width character, and of the ideographic space.
@@ -77,8 +97,11 @@ mod tests {
         }
         assert_eq!(id_no(" 11010519491231002x"), "11010519491231002X");
         assert_eq!(id_no("无"), "");
-        assert_eq!(name("Ｗａｎｇ　Ｗｅｉ"), "wangwei");
-        assert_eq!(name("买买提·艾力"), "买买提艾力");
+        for (text, expected) in [("Ｗａｎｇ　Ｗｅｉ", "wangwei"), ("买买提·艾力", "买买提艾力")] {
+            let mut out = String::new();
+            name_into(text, &mut out);
+            assert_eq!(out, expected);
+        }
     }
 
     #[test]
