@@ -22,3 +22,9 @@ pub mod alert;
 
 /// Lifecycle, journal and store of cases.
 pub mod case;
+
+/// Wires the stages; owns threads, channels, shutdown.
+pub mod engine;
+
+/// Synthetic waybills with known findings.
+pub mod generate;

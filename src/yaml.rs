@@ -78,7 +78,10 @@ impl Node {
     /// The documents of a YAML text, empty ones left out.
     pub fn parse_all(text: &str) -> Result<Vec<Self>, YamlError> {
         let scan = |error: saphyr::ScanError| YamlError {
-            mark: Mark { line: error.marker().line(), column: error.marker().col() + 1 },
+            mark: Mark {
+                line: error.marker().line(),
+                column: error.marker().col() + 1,
+            },
             detail: format!("not valid YAML: {}", error.info()),
         };
         too_deep(text)?;
@@ -91,7 +94,9 @@ impl Node {
         }
         let documents = loader.into_documents();
         let nodes = documents.into_iter().filter(|node| !node.is_badvalue()).map(convert);
-        nodes.filter(|node| !matches!(node, Ok(Self { value: Yaml::Null, .. }))).collect()
+        nodes
+            .filter(|node| !matches!(node, Ok(Self { value: Yaml::Null, .. })))
+            .collect()
     }
 
     /// What kind of value it is, for error texts.
@@ -118,12 +123,19 @@ impl Node {
 
     /// The entries of a map.
     pub fn as_map(&self) -> Option<&[(Key, Self)]> {
-        if let Yaml::Map(entries) = &self.value { Some(entries) } else { None }
+        if let Yaml::Map(entries) = &self.value {
+            Some(entries)
+        } else {
+            None
+        }
     }
 
     /// The value under a key of a map.
     pub fn get(&self, key: &str) -> Option<&Self> {
-        self.as_map()?.iter().find(|(name, _)| name.name == key).map(|(_, node)| node)
+        self.as_map()?
+            .iter()
+            .find(|(name, _)| name.name == key)
+            .map(|(_, node)| node)
     }
 
     /// The same value as JSON: what a test's waybill is screened as.
@@ -136,9 +148,12 @@ impl Node {
             Yaml::Float(value, _) => Value::from(*value),
             Yaml::Text(text) => Value::String(text.clone()),
             Yaml::List(items) => Value::Array(items.iter().map(Self::to_json).collect()),
-            Yaml::Map(entries) => {
-                Value::Object(entries.iter().map(|(key, node)| (key.name.clone(), node.to_json())).collect())
-            }
+            Yaml::Map(entries) => Value::Object(
+                entries
+                    .iter()
+                    .map(|(key, node)| (key.name.clone(), node.to_json()))
+                    .collect(),
+            ),
         }
     }
 }
@@ -154,15 +169,24 @@ fn too_deep(text: &str) -> Result<(), YamlError> {
             _ => {}
         }
         if depth > DEPTH_MAX {
-            let mark = Mark { line: span.start.line(), column: span.start.col() + 1 };
-            return Err(YamlError { mark, detail: format!("nested deeper than {DEPTH_MAX} levels") });
+            let mark = Mark {
+                line: span.start.line(),
+                column: span.start.col() + 1,
+            };
+            return Err(YamlError {
+                mark,
+                detail: format!("nested deeper than {DEPTH_MAX} levels"),
+            });
         }
     }
     Ok(())
 }
 
 fn convert(node: MarkedYaml<'_>) -> Result<Node, YamlError> {
-    let mark = Mark { line: node.span.start.line(), column: node.span.start.col() + 1 };
+    let mark = Mark {
+        line: node.span.start.line(),
+        column: node.span.start.col() + 1,
+    };
     let value = match node.data {
         YamlData::Representation(text, style, tag) => scalar(text.into_owned(), style, tag.as_ref(), mark)?,
         YamlData::Value(Scalar::String(text)) => Yaml::Text(text.into_owned()),
@@ -173,10 +197,16 @@ fn convert(node: MarkedYaml<'_>) -> Result<Node, YamlError> {
         YamlData::Sequence(items) => Yaml::List(items.into_iter().map(convert).collect::<Result<_, _>>()?),
         YamlData::Mapping(entries) => map(entries)?,
         YamlData::Tagged(..) => {
-            return Err(YamlError { mark, detail: "custom tags are not accepted: write a plain value".to_owned() });
+            return Err(YamlError {
+                mark,
+                detail: "custom tags are not accepted: write a plain value".to_owned(),
+            });
         }
         YamlData::Alias(_) | YamlData::BadValue => {
-            return Err(YamlError { mark, detail: "an alias without an anchor, or a value of a wrong tag".to_owned() });
+            return Err(YamlError {
+                mark,
+                detail: "an alias without an anchor, or a value of a wrong tag".to_owned(),
+            });
         }
     };
     Ok(Node { mark, value })
@@ -187,13 +217,22 @@ fn map<'a>(entries: impl IntoIterator<Item = (MarkedYaml<'a>, MarkedYaml<'a>)>) 
     for (key, value) in entries {
         let key = convert(key)?;
         let Some(name) = key.scalar_text() else {
-            return Err(YamlError { mark: key.mark, detail: format!("a key must be a string, not {}", key.kind()) });
+            return Err(YamlError {
+                mark: key.mark,
+                detail: format!("a key must be a string, not {}", key.kind()),
+            });
         };
         if let Some((first, _)) = map.iter().find(|(other, _)| other.name == name) {
             let detail = format!("the key `{name}` stands twice (first at {})", first.mark);
             return Err(YamlError { mark: key.mark, detail });
         }
-        map.push((Key { mark: key.mark, name: name.to_owned() }, convert(value)?));
+        map.push((
+            Key {
+                mark: key.mark,
+                name: name.to_owned(),
+            },
+            convert(value)?,
+        ));
     }
     Ok(Yaml::Map(map))
 }
@@ -211,7 +250,12 @@ fn scalar(
         Some(Scalar::Integer(value)) => Yaml::Int(value, text),
         Some(Scalar::FloatingPoint(value)) => Yaml::Float(value.into_inner(), text),
         Some(Scalar::String(_)) => Yaml::Text(text),
-        None => return Err(YamlError { mark, detail: "the value does not fit its tag".to_owned() }),
+        None => {
+            return Err(YamlError {
+                mark,
+                detail: "the value does not fit its tag".to_owned(),
+            });
+        }
     })
 }
 
@@ -224,7 +268,9 @@ mod tests {
         let documents = Node::parse_all("a: 0012\nb:\n  - x\n  - 'y'\n---\n---\nc: ~\n").unwrap();
         assert_eq!(documents.len(), 2);
         assert_eq!(documents[0].get("a").unwrap().scalar_text(), Some("0012"));
-        let Yaml::List(items) = &documents[0].get("b").unwrap().value else { panic!("a list") };
+        let Yaml::List(items) = &documents[0].get("b").unwrap().value else {
+            panic!("a list")
+        };
         assert_eq!(items[1].mark, Mark { line: 4, column: 5 });
     }
 

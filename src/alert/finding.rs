@@ -117,7 +117,10 @@ impl Finding {
         let party = |who: &PartySlots| Party {
             name: mask::name(waybill.text(who.name)),
             phone: mask::phone(waybill.text(who.phone)),
-            id_no: who.id_no.map(|slot| mask::id_no(waybill.text(slot))).unwrap_or_default(),
+            id_no: who
+                .id_no
+                .map(|slot| mask::id_no(waybill.text(slot)))
+                .unwrap_or_default(),
             address: mask::address(waybill.text(who.address)),
             region: text(who.region),
         };

@@ -79,9 +79,7 @@ pub fn phone(text: &str) -> String {
             code.push('-');
             joined(&code, national.len() - area - 2, &national[national.len() - 2..])
         }
-        _ if (7..=15).contains(&national.len()) => {
-            joined(&[], national.len() - 2, &national[national.len() - 2..])
-        }
+        _ if (7..=15).contains(&national.len()) => joined(&[], national.len() - 2, &national[national.len() - 2..]),
         _ => HIDDEN.to_owned(),
     }
 }
@@ -149,7 +147,10 @@ pub fn address(text: &str) -> String {
     }
     let head: Vec<char> = text.chars().take(2 * CITY_WITHIN_CHARS).collect();
     let kept = city_end(&head).unwrap_or_else(|| ADDRESS_KEPT_CHARS.min(head.len() / 2));
-    let shown: String = head[..kept].iter().take_while(|c| !c.is_numeric() && **c != '*').collect();
+    let shown: String = head[..kept]
+        .iter()
+        .take_while(|c| !c.is_numeric() && **c != '*')
+        .collect();
     shown + HIDDEN
 }
 
@@ -172,7 +173,12 @@ fn city_end(head: &[char]) -> Option<usize> {
 
 /// `start`, so many stars, `end`.
 fn joined(start: &[char], stars: usize, end: &[char]) -> String {
-    start.iter().copied().chain(std::iter::repeat_n('*', stars)).chain(end.iter().copied()).collect()
+    start
+        .iter()
+        .copied()
+        .chain(std::iter::repeat_n('*', stars))
+        .chain(end.iter().copied())
+        .collect()
 }
 
 #[cfg(test)]
@@ -278,7 +284,10 @@ mod tests {
                 ("上海市静安区南京西路1266号", "上海市***"),
                 ("云南省德宏州瑞丽市姐告路", "云南省德宏州***"),
                 ("云南省德宏傣族景颇族自治州瑞丽市", "云南省德宏傣族景颇族自治州***"),
-                ("新疆维吾尔自治区克孜勒苏柯尔克孜自治州阿图什市", "新疆维吾尔自治区克孜勒苏柯尔克孜自治州***"),
+                (
+                    "新疆维吾尔自治区克孜勒苏柯尔克孜自治州阿图什市",
+                    "新疆维吾尔自治区克孜勒苏柯尔克孜自治州***",
+                ),
                 ("新疆喀什地区喀什市", "新疆喀什地区***"),
                 ("内蒙古自治区锡林郭勒盟", "内蒙古自治区锡林郭勒盟***"),
                 ("贵州省贵阳市南明区", "贵州省贵阳市***"),

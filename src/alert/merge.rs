@@ -190,7 +190,11 @@ pub fn merge(finding: &Finding, known: &Known, now: OffsetDateTime) -> Merged {
 
 /// Joins a finding to an alert: a change only if it brings a hit.
 fn join(finding: &Finding, alert: &Alert) -> Merged {
-    if finding.hits.iter().all(|hit| alert.hits.iter().any(|known| same_hit(known, hit))) {
+    if finding
+        .hits
+        .iter()
+        .all(|hit| alert.hits.iter().any(|known| same_hit(known, hit)))
+    {
         return Merged::Seen(alert.alert_id);
     }
     let mut joined = alert.clone();
@@ -219,7 +223,10 @@ fn supersede(finding: &Finding, yellow: &Alert, now: OffsetDateTime) -> Merged {
     let mut yellow = yellow.clone();
     yellow.superseded_by = Some(red.alert_id);
     yellow.revision += 1;
-    Merged::Superseded { red: Box::new(red), yellow: Box::new(yellow) }
+    Merged::Superseded {
+        red: Box::new(red),
+        yellow: Box::new(yellow),
+    }
 }
 
 /// Two hits are one if the same rule matched the same term in the same field.
@@ -291,7 +298,10 @@ mod tests {
             site_name: "平湖当湖网点".into(),
             region: "330482".into(),
             goods: Goods::default(),
-            sender: Party { name: "王*".into(), ..Party::default() },
+            sender: Party {
+                name: "王*".into(),
+                ..Party::default()
+            },
             receiver: Party::default(),
             subjects: vec![Subject("s1".into())],
             color,
@@ -342,7 +352,11 @@ mod tests {
         assert_eq!((alert.revision, alert.score), (1, 60));
         assert_eq!(alert.alert_id, AlertId::detection("YT8812345678901", Color::Yellow));
 
-        let again = Finding { event: "delivered".into(), occurred_at: datetime!(2026-11-12 08:00 +8), ..first };
+        let again = Finding {
+            event: "delivered".into(),
+            occurred_at: datetime!(2026-11-12 08:00 +8),
+            ..first
+        };
         assert_eq!(take(&mut known, &again), "seen");
         assert_eq!(known.yellow, Some(alert));
     }
@@ -351,7 +365,11 @@ mod tests {
     fn new_hits_join_once_each_and_the_score_counts_a_rule_once() {
         let mut known = Known::default();
         take(&mut known, &yellow(vec![hit("r1", "甲", 60, None)]));
-        let mut second = yellow(vec![hit("r1", "甲", 60, None), hit("r1", "乙", 60, None), hit("r2", "丙", 30, None)]);
+        let mut second = yellow(vec![
+            hit("r1", "甲", 60, None),
+            hit("r1", "乙", 60, None),
+            hit("r2", "丙", 30, None),
+        ]);
         second.occurred_at = datetime!(2026-11-12 08:00 +8);
         second.respond = vec!["hold_parcel".into()];
         second.sender.phone = "138****8000".into();
@@ -361,9 +379,15 @@ mod tests {
         let alert = known.yellow.clone().expect("there");
         assert_eq!((alert.revision, alert.score, alert.hits.len()), (2, 90, 3));
         assert_eq!(alert.respond, ["open_inspect", "hold_parcel"]);
-        assert_eq!((alert.sender.name.as_str(), alert.sender.phone.as_str()), ("王*", "138****8000"));
+        assert_eq!(
+            (alert.sender.name.as_str(), alert.sender.phone.as_str()),
+            ("王*", "138****8000")
+        );
         assert_eq!(alert.subjects, [Subject("s0".into()), Subject("s1".into())]);
-        assert_eq!((alert.occurred_at, alert.last_seen_at), (datetime!(2026-11-11 08:23:11 +8), second.occurred_at));
+        assert_eq!(
+            (alert.occurred_at, alert.last_seen_at),
+            (datetime!(2026-11-11 08:23:11 +8), second.occurred_at)
+        );
         assert_eq!(take(&mut known, &second), "seen");
     }
 
@@ -378,7 +402,10 @@ mod tests {
         let (yellow_alert, red) = (known.yellow.clone().expect("yellow"), known.red.clone().expect("red"));
         assert_eq!((red.score, red.revision, red.hits.len()), (160, 1, 2));
         assert_eq!(red.hits[0].rule_id, "r9");
-        assert_eq!((red.supersedes, yellow_alert.superseded_by), (Some(yellow_alert.alert_id), Some(red.alert_id)));
+        assert_eq!(
+            (red.supersedes, yellow_alert.superseded_by),
+            (Some(yellow_alert.alert_id), Some(red.alert_id))
+        );
         assert_eq!(yellow_alert.revision, 2);
 
         assert_eq!(take(&mut known, &first), "seen");
@@ -392,7 +419,10 @@ mod tests {
     fn a_red_finding_with_nothing_but_known_hits_still_supersedes() {
         let mut known = Known::default();
         take(&mut known, &yellow(vec![hit("r1", "甲", 60, None)]));
-        assert_eq!(take(&mut known, &finding(Color::Red, vec![hit("r1", "甲", 100, None)])), "superseded");
+        assert_eq!(
+            take(&mut known, &finding(Color::Red, vec![hit("r1", "甲", 100, None)])),
+            "superseded"
+        );
     }
 
     #[test]
@@ -401,7 +431,10 @@ mod tests {
         take(&mut known, &yellow(vec![hit("r1", "甲", 60, None)]));
         take(&mut known, &yellow(vec![hit("r2", "乙", 60, None)]));
         assert!(known.red.is_none());
-        assert_eq!(known.yellow.map(|alert| (alert.score, alert.color)), Some((120, Color::Yellow)));
+        assert_eq!(
+            known.yellow.map(|alert| (alert.score, alert.color)),
+            Some((120, Color::Yellow))
+        );
     }
 
     #[test]
@@ -415,6 +448,9 @@ mod tests {
         take(&mut back, &two);
         take(&mut back, &one);
         let (there, back) = (there.yellow.expect("there"), back.yellow.expect("back"));
-        assert_eq!((there.alert_id, there.score, there.hits), (back.alert_id, back.score, back.hits));
+        assert_eq!(
+            (there.alert_id, there.score, there.hits),
+            (back.alert_id, back.score, back.hits)
+        );
     }
 }

@@ -52,7 +52,10 @@ pub struct AlertId(pub Uuid);
 impl AlertId {
     /// The id of a detection alert: waybill number and colour.
     pub fn detection(waybill_no: &str, color: Color) -> Self {
-        Self(Uuid::new_v5(&ALERT_NAMESPACE, format!("detection\n{waybill_no}\n{color}").as_bytes()))
+        Self(Uuid::new_v5(
+            &ALERT_NAMESPACE,
+            format!("detection\n{waybill_no}\n{color}").as_bytes(),
+        ))
     }
 }
 

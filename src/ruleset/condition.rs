@@ -27,7 +27,13 @@ enum Token {
 /// Parses a condition into an expression over the selections.
 pub(super) fn parse(text: &str, selections: &Selections) -> Result<Expr, ConditionFault> {
     let tokens = tokens(text)?;
-    let mut parser = Parser { tokens: &tokens, at: 0, depth: 0, end: text.chars().count(), selections };
+    let mut parser = Parser {
+        tokens: &tokens,
+        at: 0,
+        depth: 0,
+        end: text.chars().count(),
+        selections,
+    };
     let expr = parser.or()?;
     match parser.tokens.get(parser.at) {
         None => Ok(expr),
@@ -53,7 +59,8 @@ fn tokens(text: &str) -> Result<Vec<(usize, Token)>, ConditionFault> {
                 at += 1;
             }
             '|' => {
-                let what = "aggregations in conditions (`| count() …`) are not part of Sigma 2: write a correlation document";
+                let what =
+                    "aggregations in conditions (`| count() …`) are not part of Sigma 2: write a correlation document";
                 return Err(fault(at, what));
             }
             c if is_name(c) => {
@@ -65,7 +72,9 @@ fn tokens(text: &str) -> Result<Vec<(usize, Token)>, ConditionFault> {
                 tokens.push((start, token));
             }
             c => {
-                let what = format!("`{c}` is not part of a condition: it is made of and, or, not, ( ), 1 of, all of, them and names of selections");
+                let what = format!(
+                    "`{c}` is not part of a condition: it is made of and, or, not, ( ), 1 of, all of, them and names of selections"
+                );
                 return Err(fault(at, what));
             }
         }
@@ -120,7 +129,11 @@ impl Parser<'_> {
         while self.take(&Token::Or) {
             parts.push(self.and()?);
         }
-        Ok(if parts.len() == 1 { parts.remove(0) } else { Expr::Or(parts) })
+        Ok(if parts.len() == 1 {
+            parts.remove(0)
+        } else {
+            Expr::Or(parts)
+        })
     }
 
     fn and(&mut self) -> Result<Expr, ConditionFault> {
@@ -128,12 +141,19 @@ impl Parser<'_> {
         while self.take(&Token::And) {
             parts.push(self.not()?);
         }
-        Ok(if parts.len() == 1 { parts.remove(0) } else { Expr::And(parts) })
+        Ok(if parts.len() == 1 {
+            parts.remove(0)
+        } else {
+            Expr::And(parts)
+        })
     }
 
     fn not(&mut self) -> Result<Expr, ConditionFault> {
         let Some((at, token)) = self.tokens.get(self.at).cloned() else {
-            return Err(fault(self.end, "the condition ends where the name of a selection is needed"));
+            return Err(fault(
+                self.end,
+                "the condition ends where the name of a selection is needed",
+            ));
         };
         self.at += 1;
         self.depth += 1;
@@ -161,19 +181,31 @@ impl Parser<'_> {
 
     fn quantity(&mut self, all: bool, at: usize) -> Result<Expr, ConditionFault> {
         let Some((name_at, Token::Name(pattern))) = self.tokens.get(self.at).cloned() else {
-            return Err(fault(at, "`of` must be followed by `them` or a name such as selection*"));
+            return Err(fault(
+                at,
+                "`of` must be followed by `them` or a name such as selection*",
+            ));
         };
         self.at += 1;
         // Names that start with an underscore are helpers that `them` leaves out (Sigma 2, condition).
         let chosen: Vec<Expr> = self
             .selections
             .iter()
-            .filter(|(name, _)| if pattern == "them" { !name.starts_with('_') } else { is_like(name, &pattern) })
+            .filter(|(name, _)| {
+                if pattern == "them" {
+                    !name.starts_with('_')
+                } else {
+                    is_like(name, &pattern)
+                }
+            })
             .map(|(_, expr)| expr.clone())
             .collect();
         if chosen.is_empty() {
             let names = self.names();
-            return Err(fault(name_at, format!("`{pattern}` is the name of no selection: there are {names}")));
+            return Err(fault(
+                name_at,
+                format!("`{pattern}` is the name of no selection: there are {names}"),
+            ));
         }
         Ok(if all { Expr::And(chosen) } else { Expr::Or(chosen) })
     }
@@ -182,13 +214,19 @@ impl Parser<'_> {
         if let Some((_, expr)) = self.selections.iter().find(|(known, _)| known == name) {
             return Ok(expr.clone());
         }
-        let hint = nearest(name, self.selections.iter().map(|(known, _)| known.as_str()))
-            .map_or_else(|| format!("there are {}", self.names()), |near| format!("did you mean `{near}`?"));
+        let hint = nearest(name, self.selections.iter().map(|(known, _)| known.as_str())).map_or_else(
+            || format!("there are {}", self.names()),
+            |near| format!("did you mean `{near}`?"),
+        );
         Err(fault(at, format!("there is no selection `{name}`: {hint}")))
     }
 
     fn names(&self) -> String {
-        self.selections.iter().map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+        self.selections
+            .iter()
+            .map(|(name, _)| format!("`{name}`"))
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 }
 
@@ -198,7 +236,9 @@ fn is_like(name: &str, pattern: &str) -> bool {
         None => name.is_empty(),
         Some('*') => {
             let rest = &pattern[1..];
-            (0..=name.len()).filter(|&at| name.is_char_boundary(at)).any(|at| is_like(&name[at..], rest))
+            (0..=name.len())
+                .filter(|&at| name.is_char_boundary(at))
+                .any(|at| is_like(&name[at..], rest))
         }
         Some(wanted) => {
             let mut chars = name.chars();
@@ -215,9 +255,15 @@ mod tests {
     /// Selections that are empty `and`s (true) or `or`s (false), to read the structure by its value.
     fn value(text: &str) -> Result<bool, String> {
         let truth = |holds| if holds { Expr::And(vec![]) } else { Expr::Or(vec![]) };
-        let selections =
-            [("yes", true), ("no", false), ("sel_a", true), ("sel_b", false), ("_hidden", false), ("品名", true)]
-                .map(|(name, holds)| (name.to_owned(), truth(holds)));
+        let selections = [
+            ("yes", true),
+            ("no", false),
+            ("sel_a", true),
+            ("sel_b", false),
+            ("_hidden", false),
+            ("品名", true),
+        ]
+        .map(|(name, holds)| (name.to_owned(), truth(holds)));
         fn eval(expr: &Expr) -> bool {
             match expr {
                 Expr::And(parts) => parts.iter().all(eval),
@@ -226,7 +272,9 @@ mod tests {
                 Expr::Is(_) => unreachable!(),
             }
         }
-        parse(text, &selections).map(|expr| eval(&expr)).map_err(|fault| format!("{}: {}", fault.at, fault.what))
+        parse(text, &selections)
+            .map(|expr| eval(&expr))
+            .map_err(|fault| format!("{}: {}", fault.at, fault.what))
     }
 
     #[test]

@@ -8,14 +8,48 @@ use std::sync::Arc;
 
 /// Modifiers that can be used.
 const MODIFIERS: [&str; 15] = [
-    "contains", "startswith", "endswith", "all", "re", "exists", "cased", "lt", "lte", "gt", "gte", "neq", "expand",
-    "fieldref", "watch",
+    "contains",
+    "startswith",
+    "endswith",
+    "all",
+    "re",
+    "exists",
+    "cased",
+    "lt",
+    "lte",
+    "gt",
+    "gte",
+    "neq",
+    "expand",
+    "fieldref",
+    "watch",
 ];
 
 /// Modifiers of Sigma and of the rule language that this engine does not have.
 const NOT_YET: [&str; 23] = [
-    "fuzzy", "sound", "split", "id_valid", "base64", "base64offset", "utf16", "utf16le", "utf16be", "wide", "windash",
-    "cidr", "i", "m", "s", "minute", "hour", "day", "week", "month", "year", "ignorecase", "multiline",
+    "fuzzy",
+    "sound",
+    "split",
+    "id_valid",
+    "base64",
+    "base64offset",
+    "utf16",
+    "utf16le",
+    "utf16be",
+    "wide",
+    "windash",
+    "cidr",
+    "i",
+    "m",
+    "s",
+    "minute",
+    "hour",
+    "day",
+    "week",
+    "month",
+    "year",
+    "ignorecase",
+    "multiline",
 ];
 
 /// The size that one compiled regular expression may have.
@@ -25,16 +59,26 @@ const REGEX_BYTES_MAX: usize = 1 << 20;
 pub(super) fn selection(node: &Node, lists: &Lists, faults: &mut Vec<Fault>) -> Expr {
     match &node.value {
         Yaml::Map(entries) => {
-            let parts = entries.iter().map(|(key, value)| field(&key.name, key.mark, value, lists, faults));
+            let parts = entries
+                .iter()
+                .map(|(key, value)| field(&key.name, key.mark, value, lists, faults));
             Expr::And(parts.collect())
         }
         Yaml::List(items) if items.is_empty() => {
-            faults.push(Fault::new(node.mark, "", "an empty list selects nothing: give it entries, or remove it"));
+            faults.push(Fault::new(
+                node.mark,
+                "",
+                "an empty list selects nothing: give it entries, or remove it",
+            ));
             Expr::Or(Vec::new())
         }
         Yaml::List(items) => any_of(items.iter().map(|item| selection(item, lists, faults)).collect()),
         Yaml::Null => {
-            faults.push(Fault::new(node.mark, "", "the selection is empty: give it fields or keywords"));
+            faults.push(Fault::new(
+                node.mark,
+                "",
+                "the selection is empty: give it fields or keywords",
+            ));
             Expr::Or(Vec::new())
         }
         _ => {
@@ -71,18 +115,31 @@ fn field(key: &str, mark: Mark, value: &Node, lists: &Lists, faults: &mut Vec<Fa
     let known = faults.len();
     let modifiers = modifiers(words, key, mark, faults);
     if name.split('.').any(str::is_empty) && !name.is_empty() {
-        faults.push(Fault::new(mark, key, format!("`{name}` is not a dotted path such as item.name")));
+        faults.push(Fault::new(
+            mark,
+            key,
+            format!("`{name}` is not a dotted path such as item.name"),
+        ));
     }
     if faults.len() > known {
         return Expr::Or(Vec::new());
     }
-    let entry = Entry { name: (!name.is_empty()).then(|| name.into()), key, modifiers, lists };
+    let entry = Entry {
+        name: (!name.is_empty()).then(|| name.into()),
+        key,
+        modifiers,
+        lists,
+    };
     let values: Vec<&Node> = match &value.value {
         Yaml::List(items) => items.iter().collect(),
         _ => vec![value],
     };
     if values.is_empty() {
-        faults.push(Fault::new(value.mark, key, "an empty list matches nothing: give it values, or remove the key"));
+        faults.push(Fault::new(
+            value.mark,
+            key,
+            "an empty list matches nothing: give it values, or remove the key",
+        ));
         return Expr::Or(Vec::new());
     }
     if entry.modifiers.all && values.len() == 1 && !entry.modifiers.expand {
@@ -98,16 +155,19 @@ fn field(key: &str, mark: Mark, value: &Node, lists: &Lists, faults: &mut Vec<Fa
             }
         })
         .collect();
-    let expr = if entry.modifiers.all { Expr::And(parts.into_iter().flat_map(each).collect()) } else { any_of(parts) };
-    if entry.modifiers.neq { Expr::Not(Box::new(expr)) } else { expr }
+    let expr = if entry.modifiers.all {
+        Expr::And(parts.into_iter().flat_map(each).collect())
+    } else {
+        any_of(parts)
+    };
+    if entry.modifiers.neq {
+        Expr::Not(Box::new(expr))
+    } else {
+        expr
+    }
 }
 
-fn modifiers<'k>(
-    words: impl Iterator<Item = &'k str>,
-    key: &str,
-    mark: Mark,
-    faults: &mut Vec<Fault>,
-) -> Modifiers {
+fn modifiers<'k>(words: impl Iterator<Item = &'k str>, key: &str, mark: Mark, faults: &mut Vec<Fault>) -> Modifiers {
     let mut modifiers = Modifiers::default();
     for word in words {
         let special = match word {
@@ -152,7 +212,11 @@ fn modifiers<'k>(
             }
         };
         if modifiers.kind.replace(special).is_some() {
-            faults.push(Fault::new(mark, key, "only one of re, exists, lt, lte, gt, gte, fieldref, watch"));
+            faults.push(Fault::new(
+                mark,
+                key,
+                "only one of re, exists, lt, lte, gt, gte, fieldref, watch",
+            ));
         }
     }
     if let Some(what) = clash(&modifiers) {
@@ -174,7 +238,13 @@ fn unknown(word: &str) -> String {
 
 /// Modifiers that contradict one another.
 fn clash(modifiers: &Modifiers) -> Option<&'static str> {
-    let Modifiers { how, cased, expand, all, .. } = modifiers;
+    let Modifiers {
+        how,
+        cased,
+        expand,
+        all,
+        ..
+    } = modifiers;
     match modifiers.kind {
         Some(Special::Regex) if how.is_some() => Some("`re` stands alone: put ^ or $ into the expression"),
         Some(Special::Regex) if *cased => Some("`re` minds case already: write (?i) for the opposite"),
@@ -198,8 +268,19 @@ fn each(expr: Expr) -> Vec<Expr> {
                 .any
                 .iter()
                 .map(|term| {
-                    let terms = Terms { list: String::new(), any: vec![term.clone()], allow: terms.allow.clone() };
-                    is(predicate.field.clone(), Test::Terms { how: *how, terms: Arc::new(terms), cased: *cased })
+                    let terms = Terms {
+                        list: String::new(),
+                        any: vec![term.clone()],
+                        allow: terms.allow.clone(),
+                    };
+                    is(
+                        predicate.field.clone(),
+                        Test::Terms {
+                            how: *how,
+                            terms: Arc::new(terms),
+                            cased: *cased,
+                        },
+                    )
                 })
                 .collect(),
             _ => vec![expr],
@@ -216,13 +297,14 @@ fn any_of(parts: Vec<Expr>) -> Expr {
         match &part {
             Expr::Is(predicate) => match &predicate.test {
                 Test::Terms { how, terms, cased } if terms.list.is_empty() => {
-                    let same = |other: &&mut (Arc<Predicate>, Terms)| {
-                        matches!(&other.0.test, Test::Terms { how: h, cased: c, .. } if h == how && c == cased)
-                    };
+                    let same = |other: &&mut (Arc<Predicate>, Terms)| matches!(&other.0.test, Test::Terms { how: h, cased: c, .. } if h == how && c == cased);
                     match plain.iter_mut().find(same) {
                         Some((_, together)) => together.any.extend(terms.any.iter().cloned()),
                         None => {
-                            let together = Terms { any: terms.any.clone(), ..Terms::default() };
+                            let together = Terms {
+                                any: terms.any.clone(),
+                                ..Terms::default()
+                            };
                             plain.push((predicate.clone(), together));
                         }
                     }
@@ -233,9 +315,14 @@ fn any_of(parts: Vec<Expr>) -> Expr {
         }
     }
     let merged = plain.into_iter().map(|(predicate, terms)| match &predicate.test {
-        Test::Terms { how, cased, .. } => {
-            is(predicate.field.clone(), Test::Terms { how: *how, terms: Arc::new(terms), cased: *cased })
-        }
+        Test::Terms { how, cased, .. } => is(
+            predicate.field.clone(),
+            Test::Terms {
+                how: *how,
+                terms: Arc::new(terms),
+                cased: *cased,
+            },
+        ),
         _ => Expr::Is(predicate.clone()),
     });
     let mut all: Vec<Expr> = merged.chain(others).collect();
@@ -270,7 +357,11 @@ impl Entry<'_> {
             Some(Special::FieldRef) => match &node.value {
                 Yaml::Text(other) if !other.split('.').any(str::is_empty) => {
                     let how = self.modifiers.how.unwrap_or(How::Equals);
-                    Ok(self.is(Test::FieldRef { how, other: other.as_str().into(), cased: self.modifiers.cased }))
+                    Ok(self.is(Test::FieldRef {
+                        how,
+                        other: other.as_str().into(),
+                        cased: self.modifiers.cased,
+                    }))
                 }
                 _ => Err("`fieldref` takes the dotted path of another field, such as receiver.region".to_owned()),
             },
@@ -282,7 +373,10 @@ impl Entry<'_> {
 
     fn regex(&self, node: &Node) -> Result<Expr, String> {
         let Yaml::Text(text) = &node.value else {
-            return Err(format!("`re` takes a regular expression as a string, not {}", node.kind()));
+            return Err(format!(
+                "`re` takes a regular expression as a string, not {}",
+                node.kind()
+            ));
         };
         let regex = regex::RegexBuilder::new(text).size_limit(REGEX_BYTES_MAX).build();
         regex.map(|regex| self.is(Test::Regex(regex))).map_err(|error| match error {
@@ -298,7 +392,10 @@ impl Entry<'_> {
     }
 
     fn number(&self, is: Comparison, node: &Node) -> Result<Expr, String> {
-        let number = node.scalar_text().and_then(|text| text.trim().parse::<f64>().ok()).filter(|number| number.is_finite());
+        let number = node
+            .scalar_text()
+            .and_then(|text| text.trim().parse::<f64>().ok())
+            .filter(|number| number.is_finite());
         match number {
             Some(than) => {
                 let written = node.scalar_text().unwrap_or_default().trim().to_owned();
@@ -319,14 +416,20 @@ impl Entry<'_> {
     }
 
     fn expand(&self, node: &Node) -> Result<Expr, String> {
-        let name = node.scalar_text().and_then(|text| text.strip_prefix('%')?.strip_suffix('%'));
+        let name = node
+            .scalar_text()
+            .and_then(|text| text.strip_prefix('%')?.strip_suffix('%'));
         let Some(name) = name.filter(|name| !name.is_empty()) else {
             return Err("`expand` takes the name of a list between percent signs, such as '%drugs%'".to_owned());
         };
         match self.lists.terms.get(name) {
             Some(terms) => {
                 let how = self.modifiers.how.unwrap_or(How::Equals);
-                Ok(self.is(Test::Terms { how, terms: terms.clone(), cased: self.modifiers.cased }))
+                Ok(self.is(Test::Terms {
+                    how,
+                    terms: terms.clone(),
+                    cased: self.modifiers.cased,
+                }))
             }
             None => Err(missing_list(name, "txt", self.lists.terms.keys())),
         }
@@ -335,19 +438,36 @@ impl Entry<'_> {
     fn plain(&self, node: &Node) -> Result<Expr, String> {
         let Modifiers { how, cased, .. } = self.modifiers;
         match (&node.value, how) {
-            (Yaml::Map(_) | Yaml::List(_), _) => {
-                Err(format!("must be a value or a list of values, not {}: write `{}.key` for a field inside", node.kind(), self.key))
-            }
+            (Yaml::Map(_) | Yaml::List(_), _) => Err(format!(
+                "must be a value or a list of values, not {}: write `{}.key` for a field inside",
+                node.kind(),
+                self.key
+            )),
             (Yaml::Null, None) => Ok(self.is(Test::Null)),
             (Yaml::Null, Some(_)) => Err("null has no part: remove the modifier, or give a text".to_owned()),
             (Yaml::Bool(wanted), None) => Ok(self.is(Test::Bool(*wanted))),
             (Yaml::Int(_, written) | Yaml::Float(_, written), None) if !cased => {
-                let than = written.parse().map_err(|_| format!("`{written}` is not a decimal number: quote it if it is a text"))?;
-                Ok(self.is(Test::Number { is: Comparison::Equal, than, written: written.clone() }))
+                let than = written
+                    .parse()
+                    .map_err(|_| format!("`{written}` is not a decimal number: quote it if it is a text"))?;
+                Ok(self.is(Test::Number {
+                    is: Comparison::Equal,
+                    than,
+                    written: written.clone(),
+                }))
             }
             _ => {
-                let how = if self.name.is_none() { How::Contains } else { how.unwrap_or(How::Equals) };
-                Ok(text_value(self.name.clone(), how, cased, node.scalar_text().unwrap_or_default()))
+                let how = if self.name.is_none() {
+                    How::Contains
+                } else {
+                    how.unwrap_or(How::Equals)
+                };
+                Ok(text_value(
+                    self.name.clone(),
+                    how,
+                    cased,
+                    node.scalar_text().unwrap_or_default(),
+                ))
             }
         }
     }
@@ -384,10 +504,23 @@ fn text_value(field: Option<Arc<str>>, how: How, cased: bool, written: &str) -> 
     };
     let test = match plain {
         Some((how, text)) => {
-            let terms = Terms { any: vec![text.to_owned()], ..Terms::default() };
-            Test::Terms { how, terms: Arc::new(terms), cased }
+            let terms = Terms {
+                any: vec![text.to_owned()],
+                ..Terms::default()
+            };
+            Test::Terms {
+                how,
+                terms: Arc::new(terms),
+                cased,
+            }
         }
-        None => Test::Glob { glob: Glob { written: written.to_owned(), pieces }, cased },
+        None => Test::Glob {
+            glob: Glob {
+                written: written.to_owned(),
+                pieces,
+            },
+            cased,
+        },
     };
     is(field, test)
 }

@@ -47,9 +47,34 @@ pub struct RuleTest {
 
 /// Sigma's own keys, and those that jingyou adds.
 const KEYS: [&str; 28] = [
-    "title", "id", "related", "name", "taxonomy", "status", "description", "license", "author", "references", "date",
-    "modified", "logsource", "detection", "fields", "falsepositives", "level", "tags", "scope", "correlation",
-    "filter", "action", "alert", "score", "category", "respond", "mode", "valid",
+    "title",
+    "id",
+    "related",
+    "name",
+    "taxonomy",
+    "status",
+    "description",
+    "license",
+    "author",
+    "references",
+    "date",
+    "modified",
+    "logsource",
+    "detection",
+    "fields",
+    "falsepositives",
+    "level",
+    "tags",
+    "scope",
+    "correlation",
+    "filter",
+    "action",
+    "alert",
+    "score",
+    "category",
+    "respond",
+    "mode",
+    "valid",
 ];
 
 const LEVELS: [(&str, u32, Option<Color>); 5] = [
@@ -64,7 +89,13 @@ const STATUSES: [&str; 5] = ["stable", "test", "experimental", "deprecated", "un
 
 /// What a rule may ask of others: the tasks of a case.
 pub(super) const RESPONSES: [&str; 7] = [
-    "hold_parcel", "open_inspect", "second_xray", "identity_check", "site_visit", "collect_evidence", "filing_decision",
+    "hold_parcel",
+    "open_inspect",
+    "second_xray",
+    "identity_check",
+    "site_visit",
+    "collect_evidence",
+    "filing_decision",
 ];
 
 /// Catalogue groups, and what stands beside the catalogue.
@@ -82,18 +113,33 @@ const RULE_NAMESPACE: Uuid = Uuid::from_u128(0x1c0f_7a0e_93d4_4a58_8f0c_7d53_b6e
 /// Reads a document as a rule.
 pub(super) fn rule(document: &Node, file: &str, lists: &Lists) -> Result<Rule, Vec<Fault>> {
     let Some(entries) = document.as_map() else {
-        return Err(vec![Fault::new(document.mark, "", format!("a rule must be a map, not {}", document.kind()))]);
+        return Err(vec![Fault::new(
+            document.mark,
+            "",
+            format!("a rule must be a map, not {}", document.kind()),
+        )]);
     };
-    let mut reader = Reader { document, faults: Vec::new() };
+    let mut reader = Reader {
+        document,
+        faults: Vec::new(),
+    };
     reader.refuse_other_documents(entries);
     reader.check_keys(entries);
     let title = reader.text("title").unwrap_or_default();
     if title.is_empty() {
-        reader.fault(document.mark, "title", "required: what the alert shows to the duty officer");
+        reader.fault(
+            document.mark,
+            "title",
+            "required: what the alert shows to the duty officer",
+        );
     }
     let (level, level_score, level_alert) = reader.level();
-    let status = reader.one_of("status", &STATUSES).unwrap_or_else(|| "experimental".to_owned());
-    let id = reader.text("id").unwrap_or_else(|| Uuid::new_v5(&RULE_NAMESPACE, format!("{file}\n{title}").as_bytes()).to_string());
+    let status = reader
+        .one_of("status", &STATUSES)
+        .unwrap_or_else(|| "experimental".to_owned());
+    let id = reader
+        .text("id")
+        .unwrap_or_else(|| Uuid::new_v5(&RULE_NAMESPACE, format!("{file}\n{title}").as_bytes()).to_string());
     let (selections, condition, condition_text) = reader.detection(lists);
     let spec = RuleSpec {
         id,
@@ -138,7 +184,10 @@ impl<'d> Reader<'d> {
     }
 
     fn refuse_other_documents(&mut self, entries: &[(Key, Node)]) {
-        for (key, _) in entries.iter().filter(|(key, _)| ["correlation", "filter", "action"].contains(&&*key.name)) {
+        for (key, _) in entries
+            .iter()
+            .filter(|(key, _)| ["correlation", "filter", "action"].contains(&&*key.name))
+        {
             let what = "this version reads detection documents only: remove the document, or write it as a detection";
             self.fault(key.mark, &key.name, what);
         }
@@ -180,7 +229,10 @@ impl<'d> Reader<'d> {
     fn level(&mut self) -> (String, u32, Option<Color>) {
         let names: Vec<&str> = LEVELS.iter().map(|(name, ..)| *name).collect();
         let level = self.one_of("level", &names).unwrap_or_else(|| "medium".to_owned());
-        let (_, score, alert) = LEVELS.into_iter().find(|(name, ..)| *name == level).unwrap_or(LEVELS[2]);
+        let (_, score, alert) = LEVELS
+            .into_iter()
+            .find(|(name, ..)| *name == level)
+            .unwrap_or(LEVELS[2]);
         (level, score, alert)
     }
 
@@ -196,9 +248,16 @@ impl<'d> Reader<'d> {
     fn score(&mut self, by_level: u32) -> u32 {
         match self.document.get("score") {
             None => by_level,
-            Some(Node { value: Yaml::Int(score @ 0..=SCORE_MAX, _), .. }) => *score as u32,
+            Some(Node {
+                value: Yaml::Int(score @ 0..=SCORE_MAX, _),
+                ..
+            }) => *score as u32,
             Some(node) => {
-                self.fault(node.mark, "score", format!("must be a whole number from 0 to {SCORE_MAX}"));
+                self.fault(
+                    node.mark,
+                    "score",
+                    format!("must be a whole number from 0 to {SCORE_MAX}"),
+                );
                 by_level
             }
         }
@@ -220,13 +279,19 @@ impl<'d> Reader<'d> {
     }
 
     fn respond(&mut self) -> Vec<String> {
-        let Some(node) = self.document.get("respond") else { return Vec::new() };
+        let Some(node) = self.document.get("respond") else {
+            return Vec::new();
+        };
         let mut orders = Vec::new();
         for (text, mark) in self.list(node, "respond") {
             if RESPONSES.contains(&text) {
                 orders.push(text.to_owned());
             } else {
-                self.fault(mark, "respond", format!("`{text}` is not accepted: {}", RESPONSES.join(", ")));
+                self.fault(
+                    mark,
+                    "respond",
+                    format!("`{text}` is not accepted: {}", RESPONSES.join(", ")),
+                );
             }
         }
         orders
@@ -234,9 +299,15 @@ impl<'d> Reader<'d> {
 
     fn valid(&mut self) -> Validity {
         let mut valid = Validity::default();
-        let Some(node) = self.document.get("valid") else { return valid };
+        let Some(node) = self.document.get("valid") else {
+            return valid;
+        };
         let Some(entries) = node.as_map() else {
-            self.fault(node.mark, "valid", "must be a map: {from: 2026-01-01, until: 2026-12-31, regions: ['3304']}");
+            self.fault(
+                node.mark,
+                "valid",
+                "must be a map: {from: 2026-01-01, until: 2026-12-31, regions: ['3304']}",
+            );
             return valid;
         };
         for (key, value) in entries {
@@ -255,7 +326,11 @@ impl<'d> Reader<'d> {
                 _ => self.fault(key.mark, &key.name, "unknown key: `valid` takes from, until, regions"),
             }
         }
-        if valid.from_day.zip(valid.until_day).is_some_and(|(from, until)| from > until) {
+        if valid
+            .from_day
+            .zip(valid.until_day)
+            .is_some_and(|(from, until)| from > until)
+        {
             self.fault(node.mark, "valid", "`from` is after `until`: the rule would never hold");
         }
         valid
@@ -276,11 +351,18 @@ impl<'d> Reader<'d> {
             return nothing;
         };
         let Some(entries) = node.as_map() else {
-            self.fault(node.mark, "detection", format!("must be a map of selections, not {}", node.kind()));
+            self.fault(
+                node.mark,
+                "detection",
+                format!("must be a map of selections, not {}", node.kind()),
+            );
             return nothing;
         };
         let mut selections = Vec::new();
-        for (key, value) in entries.iter().filter(|(key, _)| !["condition", "timeframe"].contains(&&*key.name)) {
+        for (key, value) in entries
+            .iter()
+            .filter(|(key, _)| !["condition", "timeframe"].contains(&&*key.name))
+        {
             let known = self.faults.len();
             let expr = detection::selection(value, lists, &mut self.faults);
             for fault in &mut self.faults[known..] {
@@ -294,7 +376,11 @@ impl<'d> Reader<'d> {
             self.fault(key.mark, "detection.timeframe", what);
         }
         if selections.is_empty() {
-            self.fault(node.mark, "detection", "there is no selection: give it one, such as `selection: {item.name|contains: …}`");
+            self.fault(
+                node.mark,
+                "detection",
+                "there is no selection: give it one, such as `selection: {item.name|contains: …}`",
+            );
         }
         let (expr, text) = self.condition(node, &selections);
         (selections, expr, text)
@@ -302,7 +388,11 @@ impl<'d> Reader<'d> {
 
     fn condition(&mut self, detection: &'d Node, selections: &Selections) -> (Expr, String) {
         let Some(node) = detection.get("condition") else {
-            self.fault(detection.mark, "detection.condition", "required: such as `selection and not exception`");
+            self.fault(
+                detection.mark,
+                "detection.condition",
+                "required: such as `selection and not exception`",
+            );
             return (Expr::Or(Vec::new()), String::new());
         };
         let texts = self.list(node, "detection.condition");
@@ -311,17 +401,29 @@ impl<'d> Reader<'d> {
             match condition::parse(text, selections) {
                 Ok(expr) => parts.push(expr),
                 Err(fault) => {
-                    let mark = Mark { column: mark.column + fault.at, ..*mark };
+                    let mark = Mark {
+                        column: mark.column + fault.at,
+                        ..*mark
+                    };
                     self.fault(mark, "detection.condition", fault.what);
                 }
             }
         }
         let text = texts.iter().map(|(text, _)| *text).collect::<Vec<_>>().join(" | ");
-        (if parts.len() == 1 { parts.remove(0) } else { Expr::Or(parts) }, text)
+        (
+            if parts.len() == 1 {
+                parts.remove(0)
+            } else {
+                Expr::Or(parts)
+            },
+            text,
+        )
     }
 
     fn tests(&mut self) -> Vec<RuleTest> {
-        let Some(node) = self.document.get("tests") else { return Vec::new() };
+        let Some(node) = self.document.get("tests") else {
+            return Vec::new();
+        };
         let Yaml::List(items) = &node.value else {
             self.fault(node.mark, "tests", "must be a list of {name, waybill, expect}");
             return Vec::new();
@@ -331,12 +433,25 @@ impl<'d> Reader<'d> {
 
     fn test(&mut self, item: &Node) -> Option<RuleTest> {
         let known = ["name", "waybill", "expect"];
-        if let Some((key, _)) = item.as_map().unwrap_or_default().iter().find(|(key, _)| !known.contains(&&*key.name)) {
-            self.fault(key.mark, "tests", format!("unknown key `{}`: a test has name, waybill, expect", key.name));
+        if let Some((key, _)) = item
+            .as_map()
+            .unwrap_or_default()
+            .iter()
+            .find(|(key, _)| !known.contains(&&*key.name))
+        {
+            self.fault(
+                key.mark,
+                "tests",
+                format!("unknown key `{}`: a test has name, waybill, expect", key.name),
+            );
             return None;
         }
         let Some(waybill) = item.get("waybill").filter(|waybill| waybill.as_map().is_some()) else {
-            self.fault(item.mark, "tests", "`waybill` is required: a map, as much of the record as matters");
+            self.fault(
+                item.mark,
+                "tests",
+                "`waybill` is required: a map, as much of the record as matters",
+            );
             return None;
         };
         let matches = match item.get("expect").and_then(Node::scalar_text) {
@@ -347,7 +462,16 @@ impl<'d> Reader<'d> {
                 return None;
             }
         };
-        let name = item.get("name").and_then(Node::scalar_text).unwrap_or("(unnamed)").to_owned();
-        Some(RuleTest { name, waybill: waybill.to_json(), matches, mark: item.mark })
+        let name = item
+            .get("name")
+            .and_then(Node::scalar_text)
+            .unwrap_or("(unnamed)")
+            .to_owned();
+        Some(RuleTest {
+            name,
+            waybill: waybill.to_json(),
+            matches,
+            mark: item.mark,
+        })
     }
 }

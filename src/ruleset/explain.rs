@@ -31,7 +31,14 @@ pub struct Explanation {
 pub fn explain(rule: &Rule, waybill: &Waybill<'_>, schema: &Schema) -> Explanation {
     let selections = rule.selections.iter().map(|(name, expr)| {
         let inner = tree(expr, waybill, schema);
-        Explanation { says: name.clone(), holds: inner.holds, saw: None, normalised: None, matched: None, parts: vec![inner] }
+        Explanation {
+            says: name.clone(),
+            holds: inner.holds,
+            saw: None,
+            normalised: None,
+            matched: None,
+            parts: vec![inner],
+        }
     });
     let whole = tree(&rule.spec.condition, waybill, schema);
     Explanation {

@@ -46,18 +46,34 @@ impl Folder {
         let mut folder = Self::default();
         let mut problems = Vec::new();
         folder.walk(dir, "", 0, &mut problems);
-        if problems.is_empty() { Ok(folder) } else { Err(Problems(problems)) }
+        if problems.is_empty() {
+            Ok(folder)
+        } else {
+            Err(Problems(problems))
+        }
     }
 
     /// A folder of a single rule file and no lists.
     pub fn of_text(path: &str, text: &str) -> Self {
-        Self { rules: vec![File::new(path, text.to_owned())], ..Self::default() }
+        Self {
+            rules: vec![File::new(path, text.to_owned())],
+            ..Self::default()
+        }
     }
 
     fn walk(&mut self, dir: &Path, relative: &str, depth: usize, problems: &mut Vec<Problem>) {
         let mut trouble = |path: &str, what: String| {
-            let file = if path.is_empty() { dir.display().to_string() } else { path.to_owned() };
-            problems.push(Problem { file, mark: Mark::default(), key: String::new(), what });
+            let file = if path.is_empty() {
+                dir.display().to_string()
+            } else {
+                path.to_owned()
+            };
+            problems.push(Problem {
+                file,
+                mark: Mark::default(),
+                key: String::new(),
+                what,
+            });
         };
         if depth > DEPTH_MAX {
             return trouble(relative, format!("folders deeper than {DEPTH_MAX} levels"));
@@ -69,7 +85,11 @@ impl Folder {
         entries.sort_by_key(std::fs::DirEntry::file_name);
         for entry in entries {
             let name = entry.file_name().to_string_lossy().into_owned();
-            let path = if relative.is_empty() { name.clone() } else { format!("{relative}/{name}") };
+            let path = if relative.is_empty() {
+                name.clone()
+            } else {
+                format!("{relative}/{name}")
+            };
             if name.starts_with('.') {
                 continue;
             }
@@ -78,14 +98,22 @@ impl Folder {
                     self.walk(&entry.path(), &path, depth + 1, problems);
                 }
             } else if let Err(what) = self.file(&entry.path(), &path) {
-                problems.push(Problem { file: path, mark: Mark::default(), key: String::new(), what });
+                problems.push(Problem {
+                    file: path,
+                    mark: Mark::default(),
+                    key: String::new(),
+                    what,
+                });
             }
         }
     }
 
     fn file(&mut self, at: &Path, path: &str) -> Result<(), String> {
         let in_lists = path.starts_with("lists/");
-        let ending = at.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
+        let ending = at
+            .extension()
+            .map(|ending| ending.to_string_lossy().to_lowercase())
+            .unwrap_or_default();
         let into = match (ending.as_str(), in_lists) {
             ("yml" | "yaml", false) => &mut self.rules,
             ("txt", true) => &mut self.term_lists,
@@ -98,7 +126,11 @@ impl Folder {
         }
         let bytes = std::fs::read(at).map_err(|error| format!("can't be read: {error}"))?;
         let text = String::from_utf8(bytes).map_err(|error| {
-            let line = error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|&&byte| byte == b'\n').count() + 1;
+            let line = error.as_bytes()[..error.utf8_error().valid_up_to()]
+                .iter()
+                .filter(|&&byte| byte == b'\n')
+                .count()
+                + 1;
             format!("not UTF-8 in line {line}: convert the file, from GB 18030 for example")
         })?;
         into.push(File::new(path, text));
@@ -133,13 +165,24 @@ impl Folder {
             hash.update((file.text.len() as u64).to_le_bytes());
             hash.update(&file.text);
         }
-        hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        hash.finalize()
+            .iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
     }
 }
 
 impl File {
     fn new(path: &str, text: String) -> Self {
-        let stem = Path::new(path).file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        Self { path: path.to_owned(), stem, text }
+        let stem = Path::new(path)
+            .file_stem()
+            .map(|stem| stem.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        Self {
+            path: path.to_owned(),
+            stem,
+            text,
+        }
     }
 }

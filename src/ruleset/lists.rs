@@ -16,7 +16,10 @@ pub struct Lists {
 
 /// Reads a term list: one term a line, `#` comments, `!term` an allow-word.
 pub(super) fn terms(name: &str, text: &str) -> Result<Terms, Vec<Fault>> {
-    let mut terms = Terms { list: name.to_owned(), ..Terms::default() };
+    let mut terms = Terms {
+        list: name.to_owned(),
+        ..Terms::default()
+    };
     let mut faults = Vec::new();
     let mut seen = HashSet::new();
     for (at, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
@@ -28,11 +31,18 @@ pub(super) fn terms(name: &str, text: &str) -> Result<Terms, Vec<Fault>> {
             Some(word) => (word.trim(), &mut terms.allow),
             None => (line, &mut terms.any),
         };
-        let mark = Mark { line: at + 1, column: 1 };
+        let mark = Mark {
+            line: at + 1,
+            column: 1,
+        };
         if word.is_empty() {
             faults.push(Fault::new(mark, "", "`!` must be followed by the allow-word"));
         } else if word.chars().count() > TERM_CHARS_MAX {
-            faults.push(Fault::new(mark, "", format!("longer than {TERM_CHARS_MAX} characters: a term is a word")));
+            faults.push(Fault::new(
+                mark,
+                "",
+                format!("longer than {TERM_CHARS_MAX} characters: a term is a word"),
+            ));
         } else if seen.insert((line.starts_with('!'), word.chars().map(fold).collect::<String>())) {
             into.push(word.to_owned());
         }
@@ -58,13 +68,27 @@ pub(super) fn watchlist(name: &str, text: &str) -> Result<Watchlist, Vec<Fault>>
     let header = lines.find(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
     let expected = WATCHLIST_HEADER.join(",");
     if header.is_none_or(|(_, line)| line.trim() != expected) {
-        let mark = Mark { line: header.map_or(1, |(at, _)| at + 1), column: 1 };
-        return Err(vec![Fault::new(mark, "", format!("the first line must be `{expected}`"))]);
+        let mark = Mark {
+            line: header.map_or(1, |(at, _)| at + 1),
+            column: 1,
+        };
+        return Err(vec![Fault::new(
+            mark,
+            "",
+            format!("the first line must be `{expected}`"),
+        )]);
     }
     for (at, line) in lines.filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#')) {
         match entry(line) {
             Ok(entry) => entries.push(entry),
-            Err(what) => faults.push(Fault::new(Mark { line: at + 1, column: 1 }, "", what)),
+            Err(what) => faults.push(Fault::new(
+                Mark {
+                    line: at + 1,
+                    column: 1,
+                },
+                "",
+                what,
+            )),
         }
     }
     if !faults.is_empty() {
@@ -78,15 +102,23 @@ pub(super) fn watchlist(name: &str, text: &str) -> Result<Watchlist, Vec<Fault>>
 fn entry(line: &str) -> Result<(EntryKind, String, Basis), String> {
     let cells = cells(line)?;
     let [value, kind, authority, legal_basis, expires] = cells.as_slice() else {
-        return Err(format!("{} cells, where {} are needed: {}", cells.len(), WATCHLIST_HEADER.len(), WATCHLIST_HEADER.join(",")));
+        return Err(format!(
+            "{} cells, where {} are needed: {}",
+            cells.len(),
+            WATCHLIST_HEADER.len(),
+            WATCHLIST_HEADER.join(",")
+        ));
     };
     let kind = EntryKind::parse(kind.trim()).ok_or("`type` must be phone, id_no or name")?;
     if authority.trim().is_empty() || legal_basis.trim().is_empty() {
         return Err("`authority` and `legal_basis` are required of every entry".to_owned());
     }
     let expires_day = day(expires.trim()).ok_or("`expires` is required: a date such as 2026-12-31")?;
-    let basis =
-        Basis { authority: authority.trim().to_owned(), legal_basis: legal_basis.trim().to_owned(), expires_day };
+    let basis = Basis {
+        authority: authority.trim().to_owned(),
+        legal_basis: legal_basis.trim().to_owned(),
+        expires_day,
+    };
     Ok((kind, value.clone(), basis))
 }
 
@@ -107,7 +139,9 @@ fn cells(line: &str) -> Result<Vec<String>, String> {
         }
     }
     let starts = std::iter::once(0).chain(ends[..count].iter().copied());
-    let texts = starts.zip(&ends[..count]).map(|(start, &end)| std::str::from_utf8(&out[start..end]).map(str::to_owned));
+    let texts = starts
+        .zip(&ends[..count])
+        .map(|(start, &end)| std::str::from_utf8(&out[start..end]).map(str::to_owned));
     texts.collect::<Result<_, _>>().map_err(|_| "not UTF-8".to_owned())
 }
 
@@ -124,7 +158,10 @@ mod tests {
     #[test]
     fn term_lists() {
         let list = terms("t", "# 来源\n冰毒\n !冰毒检测 \n\nBing\nbing\n").unwrap();
-        assert_eq!((list.any, list.allow), (vec!["冰毒".into(), "Bing".into()], vec!["冰毒检测".into()]));
+        assert_eq!(
+            (list.any, list.allow),
+            (vec!["冰毒".into(), "Bing".into()], vec!["冰毒检测".into()])
+        );
         assert_eq!(terms("t", "#\n!\n").unwrap_err()[0].mark.line, 2);
         assert_eq!(terms("t", "\n").unwrap_err().len(), 1);
     }
@@ -132,14 +169,30 @@ mod tests {
     #[test]
     fn watchlists() {
         let header = "value,type,authority,legal_basis,expires\n";
-        let list = watchlist("w", &format!("{header}13800138000,phone,测试公安局,\"测试令, 第1号\",2026-12-31\n")).unwrap();
+        let list = watchlist(
+            "w",
+            &format!("{header}13800138000,phone,测试公安局,\"测试令, 第1号\",2026-12-31\n"),
+        )
+        .unwrap();
         assert_eq!(list.len(), 1);
         for (text, line, what) in [
             ("value,type\n", 1, "the first line must be `value,type,authority"),
             (&format!("{header}a,phone,b,c\n"), 2, "4 cells, where 5 are needed"),
-            (&format!("{header}\n13800138000,mail,b,c,2026-12-31\n"), 3, "`type` must be"),
-            (&format!("{header}13800138000,phone,,c,2026-12-31\n"), 2, "`authority` and `legal_basis`"),
-            (&format!("{header}13800138000,phone,b,c,soon\n"), 2, "`expires` is required"),
+            (
+                &format!("{header}\n13800138000,mail,b,c,2026-12-31\n"),
+                3,
+                "`type` must be",
+            ),
+            (
+                &format!("{header}13800138000,phone,,c,2026-12-31\n"),
+                2,
+                "`authority` and `legal_basis`",
+            ),
+            (
+                &format!("{header}13800138000,phone,b,c,soon\n"),
+                2,
+                "`expires` is required",
+            ),
         ] {
             let faults = watchlist("w", text).unwrap_err();
             assert_eq!(faults[0].mark.line, line);

@@ -62,7 +62,12 @@ impl RuleSet {
         problems.extend(duplicates(&rules));
         if rules.is_empty() && problems.is_empty() {
             let what = "no rule in the folder: rule files end in .yml or .yaml, lists stand in lists/";
-            problems.push(Problem { file: ".".to_owned(), mark: Mark::default(), key: String::new(), what: what.to_owned() });
+            problems.push(Problem {
+                file: ".".to_owned(),
+                mark: Mark::default(),
+                key: String::new(),
+                what: what.to_owned(),
+            });
         }
         if !problems.is_empty() {
             problems.sort();
@@ -83,7 +88,11 @@ impl RuleSet {
                 what: error.to_string(),
             }])
         })?;
-        Ok(Self { rules, screen, digest: folder.digest() })
+        Ok(Self {
+            rules,
+            screen,
+            digest: folder.digest(),
+        })
     }
 
     /// The rules, in the order of their files.
@@ -122,7 +131,10 @@ fn duplicates(rules: &[Rule]) -> Vec<Problem> {
                 file: rule.file.clone(),
                 mark: rule.mark,
                 key: "id".to_owned(),
-                what: format!("`{}` is the id of `{}` ({}:{}) too: give each its own", rule.spec.id, other.spec.title, other.file, other.mark),
+                what: format!(
+                    "`{}` is the id of `{}` ({}:{}) too: give each its own",
+                    rule.spec.id, other.spec.title, other.file, other.mark
+                ),
             });
         } else {
             first.insert(&rule.spec.id, rule);

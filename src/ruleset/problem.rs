@@ -57,16 +57,28 @@ pub(super) struct Fault {
 
 impl Fault {
     pub fn new(mark: Mark, key: impl Into<String>, what: impl Into<String>) -> Self {
-        Self { mark, key: key.into(), what: what.into() }
+        Self {
+            mark,
+            key: key.into(),
+            what: what.into(),
+        }
     }
 
     pub fn in_file(self, file: &str) -> Problem {
-        Problem { file: file.to_owned(), mark: self.mark, key: self.key, what: self.what }
+        Problem {
+            file: file.to_owned(),
+            mark: self.mark,
+            key: self.key,
+            what: self.what,
+        }
     }
 }
 
 /// The known word nearest to one that is not known, where it is near enough to be meant.
 pub fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let distance = |other: &&str| strsim::damerau_levenshtein(word, other);
-    known.into_iter().filter(|other| distance(other) <= 2.min(word.chars().count() / 2)).min_by_key(distance)
+    known
+        .into_iter()
+        .filter(|other| distance(other) <= 2.min(word.chars().count() / 2))
+        .min_by_key(distance)
 }

@@ -33,7 +33,11 @@ pub fn test(set: &RuleSet) -> Vec<TestOutcome> {
                 Err(refusal) => Some(format!("the sample is no waybill: {refusal}")),
                 Ok(waybill) => {
                     let verdict = set.screen().run(&waybill, &mut scratch).unwrap_or_default();
-                    let matched = verdict.hits.iter().chain(&verdict.shadow).any(|hit| hit.rule_id == rule.spec.id);
+                    let matched = verdict
+                        .hits
+                        .iter()
+                        .chain(&verdict.shadow)
+                        .any(|hit| hit.rule_id == rule.spec.id);
                     match (test.matches, matched) {
                         (true, false) => Some("expected a match, the rule did not match".to_owned()),
                         (false, true) => Some("expected no match, the rule matched".to_owned()),

@@ -152,24 +152,37 @@ impl Compiler {
                 let first = self.room_for(parts.len());
                 self.nodes[at as usize] = Node::And(first, first + parts.len() as u32);
                 let wakers = self.children(parts, first);
-                wakers.into_iter().flatten().min_by_key(|waker| (waker.often, waker.atoms.len()))
+                wakers
+                    .into_iter()
+                    .flatten()
+                    .min_by_key(|waker| (waker.often, waker.atoms.len()))
             }
             Expr::Or(parts) => {
                 let first = self.room_for(parts.len());
                 self.nodes[at as usize] = Node::Or(first, first + parts.len() as u32);
                 let wakers = self.children(parts, first);
-                wakers.into_iter().try_fold(Waker { often: 0, atoms: Vec::new() }, |mut all, waker| {
-                    let waker = waker?;
-                    all.often = all.often.max(waker.often);
-                    all.atoms.extend(waker.atoms);
-                    Some(all)
-                })
+                wakers.into_iter().try_fold(
+                    Waker {
+                        often: 0,
+                        atoms: Vec::new(),
+                    },
+                    |mut all, waker| {
+                        let waker = waker?;
+                        all.often = all.often.max(waker.often);
+                        all.atoms.extend(waker.atoms);
+                        Some(all)
+                    },
+                )
             }
         }
     }
 
     fn children(&mut self, parts: &[Expr], first: u32) -> Vec<Option<Waker>> {
-        parts.iter().zip(first..).map(|(part, at)| self.condition(part, at)).collect()
+        parts
+            .iter()
+            .zip(first..)
+            .map(|(part, at)| self.condition(part, at))
+            .collect()
     }
 
     fn room_for(&mut self, count: usize) -> u32 {
@@ -190,7 +203,11 @@ impl Compiler {
             None => Truth::Evaluated,
         };
         let atom = self.atoms.len() as AtomId;
-        self.atoms.push(Atom { predicate: predicate.clone(), slot, truth });
+        self.atoms.push(Atom {
+            predicate: predicate.clone(),
+            slot,
+            truth,
+        });
         self.known.insert(key, atom);
         atom
     }
@@ -198,21 +215,31 @@ impl Compiler {
     /// What wakes a rule that needs this atom: the atom itself where a table can say that it holds, its gate where it
     /// has one, else nothing.
     fn waker_of(&self, atom: AtomId) -> Option<Waker> {
-        let Atom { predicate, truth, slot, .. } = &self.atoms[atom as usize];
+        let Atom {
+            predicate, truth, slot, ..
+        } = &self.atoms[atom as usize];
         if let Truth::Gated(gate) = truth {
-            return self.waker_of(*gate).map(|waker| Waker { often: waker.often + 1, ..waker });
+            return self.waker_of(*gate).map(|waker| Waker {
+                often: waker.often + 1,
+                ..waker
+            });
         }
         let often = match &predicate.test {
             Test::Watch(_) => 1,
             Test::Terms { how, terms, .. } => often_text(*how, terms, *slot),
-            Test::Number { is: Comparison::Equal, .. } => 50,
+            Test::Number {
+                is: Comparison::Equal, ..
+            } => 50,
             Test::Number { .. } => 70,
             Test::Bool(false) => 55,
             Test::Bool(true) => 80,
             // Absence wakes nothing, and what costs an evaluation must not be asked of every record.
             Test::Exists(_) | Test::Null | Test::FieldRef { .. } | Test::Glob { .. } | Test::Regex(_) => return None,
         };
-        Some(Waker { often, atoms: vec![atom] })
+        Some(Waker {
+            often,
+            atoms: vec![atom],
+        })
     }
 
     fn wakes(&self) -> (Vec<RuleId>, Vec<u32>, Vec<RuleId>) {
@@ -220,7 +247,10 @@ impl Compiler {
         let mut always = Vec::new();
         for (rule, waker) in self.wakers.iter().enumerate() {
             match waker {
-                Some(waker) => waker.atoms.iter().for_each(|&atom| of_atom[atom as usize].push(rule as RuleId)),
+                Some(waker) => waker
+                    .atoms
+                    .iter()
+                    .for_each(|&atom| of_atom[atom as usize].push(rule as RuleId)),
                 None => always.push(rule as RuleId),
             }
         }
@@ -233,7 +263,13 @@ impl Compiler {
         let gates: Vec<AtomId> = self
             .atoms
             .iter()
-            .filter_map(|atom| if let Truth::Gated(gate) = atom.truth { Some(gate) } else { None })
+            .filter_map(|atom| {
+                if let Truth::Gated(gate) = atom.truth {
+                    Some(gate)
+                } else {
+                    None
+                }
+            })
             .collect();
         let mut tables = TableBuilder::new(&self.schema);
         for atom in 0..self.atoms.len() as AtomId {
@@ -241,7 +277,8 @@ impl Compiler {
                 Test::Terms { terms, .. } => terms.any.len() > TERMS_SEARCHED_ON_DEMAND_MAX,
                 _ => false,
             };
-            if (wakes_any(atom) || terms_many || gates.contains(&atom)) && tables.add(atom, &self.atoms[atom as usize]) {
+            if (wakes_any(atom) || terms_many || gates.contains(&atom)) && tables.add(atom, &self.atoms[atom as usize])
+            {
                 self.atoms[atom as usize].truth = Truth::Marked;
             }
         }
@@ -311,8 +348,19 @@ fn gate(predicate: &Predicate) -> Option<Predicate> {
     if literals.is_empty() {
         return None;
     }
-    let terms = Arc::new(Terms { list: String::new(), any: literals, allow: Vec::new() });
-    Some(Predicate { field: predicate.field.clone(), test: Test::Terms { how: How::Contains, terms, cased: false } })
+    let terms = Arc::new(Terms {
+        list: String::new(),
+        any: literals,
+        allow: Vec::new(),
+    });
+    Some(Predicate {
+        field: predicate.field.clone(),
+        test: Test::Terms {
+            how: How::Contains,
+            terms,
+            cased: false,
+        },
+    })
 }
 
 /// Literals of two characters or more, one of which stands in every match of a regex: those that it begins with, those
@@ -323,17 +371,29 @@ fn regex_literals(regex: &regex::Regex) -> Option<Vec<String>> {
     let mut candidates = inner_literals(&hir);
     for kind in [ExtractKind::Prefix, ExtractKind::Suffix] {
         let is_prefix = matches!(kind, ExtractKind::Prefix);
-        let mut seq = Extractor::new().kind(kind).limit_total(REGEX_LITERALS_MAX).extract(&hir);
-        if is_prefix { seq.optimize_for_prefix_by_preference() } else { seq.optimize_for_suffix_by_preference() }
+        let mut seq = Extractor::new()
+            .kind(kind)
+            .limit_total(REGEX_LITERALS_MAX)
+            .extract(&hir);
+        if is_prefix {
+            seq.optimize_for_prefix_by_preference()
+        } else {
+            seq.optimize_for_suffix_by_preference()
+        }
         let Some(literals) = seq.literals() else { continue };
         // A literal cut in the middle of a character is of no use; folding maps one character to one, so a folded
         // literal is found wherever the literal itself stands.
-        let texts: Option<Vec<String>> =
-            literals.iter().map(|literal| std::str::from_utf8(literal.as_bytes()).ok().map(str::to_owned)).collect();
+        let texts: Option<Vec<String>> = literals
+            .iter()
+            .map(|literal| std::str::from_utf8(literal.as_bytes()).ok().map(str::to_owned))
+            .collect();
         candidates.extend(texts);
     }
     let shortest = |texts: &Vec<String>| texts.iter().map(|text| text.chars().count()).min().unwrap_or(0);
-    candidates.into_iter().filter(|texts| shortest(texts) >= 2).max_by_key(shortest)
+    candidates
+        .into_iter()
+        .filter(|texts| shortest(texts) >= 2)
+        .max_by_key(shortest)
 }
 
 /// Alternatives that a gate may have: more wake the rule too often to be worth their place.
@@ -343,9 +403,10 @@ const REGEX_LITERALS_MAX: usize = 64;
 fn inner_literals(hir: &regex_syntax::hir::Hir) -> Vec<Vec<String>> {
     use regex_syntax::hir::HirKind;
     match hir.kind() {
-        HirKind::Literal(literal) => {
-            std::str::from_utf8(&literal.0).map(|text| vec![text.to_owned()]).into_iter().collect()
-        }
+        HirKind::Literal(literal) => std::str::from_utf8(&literal.0)
+            .map(|text| vec![text.to_owned()])
+            .into_iter()
+            .collect(),
         HirKind::Capture(capture) => inner_literals(&capture.sub),
         HirKind::Concat(parts) => parts.iter().flat_map(inner_literals).collect(),
         HirKind::Repetition(repetition) if repetition.min > 0 => inner_literals(&repetition.sub),
@@ -357,7 +418,9 @@ fn inner_literals(hir: &regex_syntax::hir::Hir) -> Vec<Vec<String>> {
 fn key(predicate: &Predicate) -> String {
     let field = predicate.field.as_deref().unwrap_or("\u{0}any");
     match &predicate.test {
-        Test::Terms { how, terms, cased } if !terms.list.is_empty() => format!("{field} {how:?} {cased} %{}", terms.list),
+        Test::Terms { how, terms, cased } if !terms.list.is_empty() => {
+            format!("{field} {how:?} {cased} %{}", terms.list)
+        }
         // A list is known by its name, within one loading of rules.
         Test::Watch(list) => format!("{field} watch {}", list.name()),
         test => format!("{field} {test:?}"),
@@ -390,7 +453,11 @@ struct TableBuilder<'s> {
 
 impl<'s> TableBuilder<'s> {
     fn new(schema: &'s Schema) -> Self {
-        Self { schema, plans: FxHashMap::default(), terms: FxHashMap::default() }
+        Self {
+            schema,
+            plans: FxHashMap::default(),
+            terms: FxHashMap::default(),
+        }
     }
 
     fn plan(&mut self, slot: Slot) -> &mut FieldPlan {
@@ -408,9 +475,15 @@ impl<'s> TableBuilder<'s> {
 
     /// Puts an atom in the tables; `false` when no table can say whether it holds.
     fn add(&mut self, id: AtomId, atom: &Atom) -> bool {
-        let Some(slot) = atom.slot else { return self.add_everywhere(id, atom) };
+        let Some(slot) = atom.slot else {
+            return self.add_everywhere(id, atom);
+        };
         match &atom.predicate.test {
-            Test::Terms { how: How::Contains, terms, cased } => {
+            Test::Terms {
+                how: How::Contains,
+                terms,
+                cased,
+            } => {
                 self.plan(slot).contains = true;
                 self.postings(Some(slot), id, terms, *cased);
             }
@@ -427,12 +500,24 @@ impl<'s> TableBuilder<'s> {
 
     /// A keyword: searched for in every field that can be text.
     fn add_everywhere(&mut self, id: AtomId, atom: &Atom) -> bool {
-        let Test::Terms { how: How::Contains, terms, cased } = &atom.predicate.test else { return false };
+        let Test::Terms {
+            how: How::Contains,
+            terms,
+            cased,
+        } = &atom.predicate.test
+        else {
+            return false;
+        };
         let texts: Vec<Slot> = self
             .schema
             .iter()
             .map(|(slot, _)| slot)
-            .filter(|&slot| matches!(self.schema.kind(slot), Kind::Text | Kind::TextList | Kind::Any | Kind::Number))
+            .filter(|&slot| {
+                matches!(
+                    self.schema.kind(slot),
+                    Kind::Text | Kind::TextList | Kind::Any | Kind::Number
+                )
+            })
             .collect();
         for slot in texts {
             self.plan(slot).contains = true;
@@ -448,7 +533,13 @@ impl<'s> TableBuilder<'s> {
         for (text, term, meaning) in all.chain(allow) {
             let folded: Vec<char> = text.chars().map(fold).collect();
             let len = folded.len() as u32;
-            self.terms.entry(folded).or_default().push(Posting { slot, atom, term, len, meaning });
+            self.terms.entry(folded).or_default().push(Posting {
+                slot,
+                atom,
+                term,
+                len,
+                meaning,
+            });
         }
     }
 
@@ -488,7 +579,12 @@ impl<'s> TableBuilder<'s> {
         let (terms, postings): (Vec<_>, Vec<_>) = terms.into_iter().unzip();
         let matcher = Matcher::new(&terms);
         let (postings, posting_starts) = flatten(postings);
-        Tables { plans, matcher, postings, posting_starts }
+        Tables {
+            plans,
+            matcher,
+            postings,
+            posting_starts,
+        }
     }
 }
 

@@ -60,7 +60,12 @@ impl Matcher {
             let start = matcher.chars.len() as u32;
             matcher.chars.extend(term);
             let (before, pair) = rarest(term, &anchored);
-            anchored.entry(pair).or_default().push(Entry { term: id, start, len: term.len() as u32, before });
+            anchored.entry(pair).or_default().push(Entry {
+                term: id,
+                start,
+                len: term.len() as u32,
+                before,
+            });
         }
         let table_bits = (anchored.len() * BITS_PER_PAIR).next_power_of_two().ilog2();
         let table_bits = table_bits.clamp(*TABLE_BITS.start(), *TABLE_BITS.end());
@@ -71,7 +76,13 @@ impl Matcher {
             matcher.bits[hash >> 6] |= 1 << (hash & 63);
             let start = matcher.entries.len() as u32;
             matcher.entries.extend(entries);
-            matcher.pairs.insert(pair, Bucket { start, end: matcher.entries.len() as u32 });
+            matcher.pairs.insert(
+                pair,
+                Bucket {
+                    start,
+                    end: matcher.entries.len() as u32,
+                },
+            );
         }
         matcher
     }
@@ -102,9 +113,13 @@ impl Matcher {
 
     #[inline(never)]
     fn compare(&self, text: &[char], at: usize, found: &mut impl FnMut(TermId, usize)) {
-        let Some(bucket) = self.pairs.get(&(text[at], text[at + 1])) else { return };
+        let Some(bucket) = self.pairs.get(&(text[at], text[at + 1])) else {
+            return;
+        };
         for entry in &self.entries[bucket.start as usize..bucket.end as usize] {
-            let Some(start) = at.checked_sub(entry.before as usize) else { continue };
+            let Some(start) = at.checked_sub(entry.before as usize) else {
+                continue;
+            };
             let term = &self.chars[entry.start as usize..(entry.start + entry.len) as usize];
             if text.get(start..start + term.len()) == Some(term) {
                 found(entry.term, start);
@@ -121,7 +136,11 @@ fn rarest(term: &[char], anchored: &FxHashMap<(char, char), Vec<Entry>>) -> (u32
         let common = pair.iter().filter(|c| c.is_ascii()).count();
         (common, terms)
     };
-    let (before, pair) = term.windows(2).enumerate().min_by_key(|(_, pair)| crowd(pair)).expect("two characters");
+    let (before, pair) = term
+        .windows(2)
+        .enumerate()
+        .min_by_key(|(_, pair)| crowd(pair))
+        .expect("two characters");
     (before as u32, (pair[0], pair[1]))
 }
 
@@ -145,7 +164,11 @@ mod tests {
     #[test]
     fn rows() {
         for (list, text, expected) in [
-            (&["冰毒", "毒品", "枪"][..], "冰毒品和枪枪", vec![(0, 0), (1, 1), (2, 4), (2, 5)]),
+            (
+                &["冰毒", "毒品", "枪"][..],
+                "冰毒品和枪枪",
+                vec![(0, 0), (1, 1), (2, 4), (2, 5)],
+            ),
             (&["aa", "aaa"], "aaaa", vec![(0, 0), (0, 1), (0, 2), (1, 0), (1, 1)]),
             (&["甲基苯丙胺"], "甲基苯丙", vec![]),
             (&["ab"], "", vec![]),

@@ -156,14 +156,19 @@ impl Glob {
         let mut stars: Vec<usize> = Vec::new();
         for piece in &self.pieces {
             match piece {
-                Piece::Literal(literal) => wanted.extend(literal.chars().map(|c| Some(if cased { c } else { fold(c) }))),
+                Piece::Literal(literal) => {
+                    wanted.extend(literal.chars().map(|c| Some(if cased { c } else { fold(c) })))
+                }
                 Piece::One => wanted.push(None),
                 Piece::Many => stars.push(wanted.len()),
             }
         }
         let fits = |at: usize, from: usize, to: usize| {
             at + (to - from) <= text.len()
-                && wanted[from..to].iter().zip(&text[at..]).all(|(want, have)| want.is_none_or(|want| want == *have))
+                && wanted[from..to]
+                    .iter()
+                    .zip(&text[at..])
+                    .all(|(want, have)| want.is_none_or(|want| want == *have))
         };
         let (Some(&first), Some(&last)) = (stars.first(), stars.last()) else {
             return wanted.len() == text.len() && fits(0, 0, wanted.len());
@@ -228,10 +233,14 @@ impl Predicate {
             Some(path) => {
                 let slot = schema.slot(path);
                 let value = slot.map_or(Value::Absent, |slot| waybill.get(slot));
-                self.find_in(value, waybill, schema).map(|found| Found { slot, ..found })
+                self.find_in(value, waybill, schema)
+                    .map(|found| Found { slot, ..found })
             }
             None => schema.iter().find_map(|(slot, _)| {
-                self.find_in(waybill.get(slot), waybill, schema).map(|found| Found { slot: Some(slot), ..found })
+                self.find_in(waybill.get(slot), waybill, schema).map(|found| Found {
+                    slot: Some(slot),
+                    ..found
+                })
             }),
         }
     }
@@ -268,11 +277,14 @@ impl Predicate {
                 (there == *wanted).then(|| plain(format!("exists: {wanted}"), String::new()))
             }
             (Test::Null, value) => matches!(value, Value::Absent | Value::Null).then(|| plain("null", String::new())),
-            (_, Value::List(list)) => list.into_iter().find_map(|element| self.find_in(element, waybill, schema)),
+            (_, Value::List(list)) => list
+                .into_iter()
+                .find_map(|element| self.find_in(element, waybill, schema)),
             (Test::Bool(wanted), value) => {
                 let mut buffer = String::new();
                 let text = text_of(value, &mut buffer)?;
-                text.eq_ignore_ascii_case(if *wanted { "true" } else { "false" }).then(|| plain(wanted.to_string(), text.to_owned()))
+                text.eq_ignore_ascii_case(if *wanted { "true" } else { "false" })
+                    .then(|| plain(wanted.to_string(), text.to_owned()))
             }
             (Test::Number { is, than, written }, value) => number(*is, *than, written, value),
             (test, value) => {
@@ -285,7 +297,12 @@ impl Predicate {
 }
 
 fn plain(term: impl Into<String>, text: String) -> Found {
-    Found { slot: None, term: term.into(), span: None, text }
+    Found {
+        slot: None,
+        term: term.into(),
+        span: None,
+        text,
+    }
 }
 
 fn number(is: Comparison, than: f64, written: &str, value: Value<'_>) -> Option<Found> {
@@ -297,7 +314,12 @@ fn number(is: Comparison, than: f64, written: &str, value: Value<'_>) -> Option<
         _ => false,
     };
     let mut buffer = String::new();
-    holds.then(|| plain(format!("{is} {written}"), text_of(value, &mut buffer).unwrap_or_default().to_owned()))
+    holds.then(|| {
+        plain(
+            format!("{is} {written}"),
+            text_of(value, &mut buffer).unwrap_or_default().to_owned(),
+        )
+    })
 }
 
 fn find_in_text(test: &Test, text: &str, waybill: &Waybill<'_>, schema: &Schema) -> Option<Found> {
@@ -308,12 +330,18 @@ fn find_in_text(test: &Test, text: &str, waybill: &Waybill<'_>, schema: &Schema)
         }
         Test::Glob { glob, cased } => {
             let chars = characters(text, *cased);
-            glob.covers(&chars, *cased).then(|| piece(&glob.written, text, 0, chars.len()))
+            glob.covers(&chars, *cased)
+                .then(|| piece(&glob.written, text, 0, chars.len()))
         }
         Test::Regex(regex) => {
             let found = regex.find(text)?;
             let start = text[..found.start()].chars().count();
-            Some(piece(regex.as_str(), text, start, start + found.as_str().chars().count()))
+            Some(piece(
+                regex.as_str(),
+                text,
+                start,
+                start + found.as_str().chars().count(),
+            ))
         }
         Test::FieldRef { how, other, cased } => {
             let slot = schema.slot(other)?;
@@ -335,7 +363,11 @@ fn find_in_text(test: &Test, text: &str, waybill: &Waybill<'_>, schema: &Schema)
 
 fn characters(text: &str, cased: bool) -> Vec<char> {
     let mut chars = Vec::new();
-    if cased { chars.extend(text.chars()) } else { fold_into(text, &mut chars) }
+    if cased {
+        chars.extend(text.chars())
+    } else {
+        fold_into(text, &mut chars)
+    }
     chars
 }
 
@@ -363,7 +395,9 @@ impl How {
             Self::Contains => term.is_empty() || text.char_indices().any(|(at, _)| begins(&text[at..])),
             Self::EndsWith => {
                 let mut chars = text.chars().rev();
-                term.chars().rev().all(|wanted| chars.next().is_some_and(|c| same(c, wanted)))
+                term.chars()
+                    .rev()
+                    .all(|wanted| chars.next().is_some_and(|c| same(c, wanted)))
             }
         }
     }
@@ -381,7 +415,9 @@ impl How {
 
 fn places<'t>(text: &'t [char], term: &'t [char]) -> impl Iterator<Item = usize> + 't {
     let last = text.len().checked_sub(term.len());
-    last.into_iter().flat_map(|last| 0..=last).filter(move |&at| text[at..].starts_with(term))
+    last.into_iter()
+        .flat_map(|last| 0..=last)
+        .filter(move |&at| text[at..].starts_with(term))
 }
 
 /// The first place where any of the terms stands and no allow-word covers it: leftmost, then longest.
@@ -391,7 +427,13 @@ fn find_term<'t>(how: How, terms: &'t Terms, cased: bool, text: &str) -> Option<
         Vec::new()
     } else {
         let words = terms.allow.iter().map(|word| characters(word, cased));
-        words.flat_map(|word| places(&chars, &word).map(|at| [at, at + word.len()]).collect::<Vec<_>>()).collect()
+        words
+            .flat_map(|word| {
+                places(&chars, &word)
+                    .map(|at| [at, at + word.len()])
+                    .collect::<Vec<_>>()
+            })
+            .collect()
     };
     let mut best: Option<(&str, [usize; 2])> = None;
     for term in &terms.any {
@@ -403,7 +445,9 @@ fn find_term<'t>(how: How, terms: &'t Terms, cased: bool, text: &str) -> Option<
         for start in starts {
             let span = [start, start + needle.len()];
             let free = !allowed.iter().any(|word| covers(*word, span));
-            if free && best.is_none_or(|(_, at)| (start, std::cmp::Reverse(span[1])) < (at[0], std::cmp::Reverse(at[1]))) {
+            if free
+                && best.is_none_or(|(_, at)| (start, std::cmp::Reverse(span[1])) < (at[0], std::cmp::Reverse(at[1])))
+            {
                 best = Some((term, span));
             }
         }
@@ -426,7 +470,12 @@ impl fmt::Display for Predicate {
                 match (terms.list.as_str(), terms.any.as_slice()) {
                     ("", [term]) => write!(f, "'{term}'"),
                     ("", any) => write!(f, "any of '{}'", any.join("', '")),
-                    (list, any) => write!(f, "any of %{list}% ({} terms, {} allowed)", any.len(), terms.allow.len()),
+                    (list, any) => write!(
+                        f,
+                        "any of %{list}% ({} terms, {} allowed)",
+                        any.len(),
+                        terms.allow.len()
+                    ),
                 }
             }
             Test::Glob { glob, cased } => write!(f, " matches{} '{}'", case(cased), glob.written),
@@ -466,7 +515,10 @@ mod tests {
                 (c, _) => pieces.push(Piece::Literal(c.to_string())),
             }
         }
-        Glob { written: written.to_owned(), pieces }
+        Glob {
+            written: written.to_owned(),
+            pieces,
+        }
     }
 
     #[test]
@@ -484,7 +536,11 @@ mod tests {
             ("*ab*ab", "abab", true),
             ("A*", "abc", true),
         ] {
-            assert_eq!(glob(pattern).covers(&characters(text, false), false), expected, "{pattern} {text}");
+            assert_eq!(
+                glob(pattern).covers(&characters(text, false), false),
+                expected,
+                "{pattern} {text}"
+            );
         }
     }
 

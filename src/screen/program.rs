@@ -87,7 +87,10 @@ pub struct Thresholds {
 
 impl Default for Thresholds {
     fn default() -> Self {
-        Self { yellow_at: 60, red_at: 100 }
+        Self {
+            yellow_at: 60,
+            red_at: 100,
+        }
     }
 }
 

@@ -2,7 +2,9 @@
 
 use super::compile::number_key;
 use super::predicate::{Found, Test, covers, piece, text_of};
-use super::program::{AtomId, FieldPlan, Meaning, Mode, Node, Posting, Rule, RuleId, Screen, TextAtom, Truth, Validity};
+use super::program::{
+    AtomId, FieldPlan, Meaning, Mode, Node, Posting, Rule, RuleId, Screen, TextAtom, Truth, Validity,
+};
 use super::verdict::{Evidence, Hit, Verdict};
 use crate::alert::{Color, mask};
 use crate::text::fold_into;
@@ -45,7 +47,11 @@ const ALSO_MAX: usize = 8;
 impl Scratch {
     /// Scratch for a screen.
     pub fn new(screen: &Screen) -> Self {
-        Self { atoms: vec![0; screen.atoms.len()], rules: vec![0; screen.rules.len()], ..Self::default() }
+        Self {
+            atoms: vec![0; screen.atoms.len()],
+            rules: vec![0; screen.rules.len()],
+            ..Self::default()
+        }
     }
 
     fn start(&mut self) {
@@ -92,7 +98,9 @@ impl Screen {
     #[inline]
     fn look_up(&self, plan: &FieldPlan, value: Value<'_>, element: u32, waybill: &Waybill<'_>, scratch: &mut Scratch) {
         if let Value::Bool(truth) = value {
-            plan.bools[usize::from(truth)].iter().for_each(|&atom| self.mark(atom, scratch));
+            plan.bools[usize::from(truth)]
+                .iter()
+                .for_each(|&atom| self.mark(atom, scratch));
         }
         if !plan.numbers.is_empty() {
             self.look_up_number(plan, value, scratch);
@@ -137,7 +145,9 @@ impl Screen {
         }
         scratch.folded = folded;
         for &atom in &plan.watch {
-            let Test::Watch(list) = &self.atoms[atom as usize].predicate.test else { continue };
+            let Test::Watch(list) = &self.atoms[atom as usize].predicate.test else {
+                continue;
+            };
             let listing = list.find(text, &mut scratch.canonical);
             if listing.is_some_and(|listing| listing.basis.expires_day >= waybill.occurred_day()) {
                 self.mark(atom, scratch);
@@ -150,11 +160,19 @@ impl Screen {
     fn search(&self, slot: Slot, text: &str, folded: &[char], element: u32, scratch: &mut Scratch) {
         let first = scratch.occurrences.len();
         self.matcher.scan(folded, |term, start| {
-            let (from, to) = (self.posting_starts[term as usize], self.posting_starts[term as usize + 1]);
+            let (from, to) = (
+                self.posting_starts[term as usize],
+                self.posting_starts[term as usize + 1],
+            );
             for at in from..to {
                 let here = self.postings[at as usize].slot.is_none_or(|wanted| wanted == slot);
                 if here && scratch.occurrences.len() < OCCURRENCES_MAX {
-                    scratch.occurrences.push(Occurrence { posting: at, slot, element, start: start as u32 });
+                    scratch.occurrences.push(Occurrence {
+                        posting: at,
+                        slot,
+                        element,
+                        start: start as u32,
+                    });
                 }
             }
         });
@@ -205,7 +223,10 @@ impl Screen {
     }
 
     fn has_own_case(&self, posting: &Posting, text: &str, [start, end]: [usize; 2]) -> bool {
-        text.chars().skip(start).take(end - start).eq(self.term(posting.atom, posting.term).chars())
+        text.chars()
+            .skip(start)
+            .take(end - start)
+            .eq(self.term(posting.atom, posting.term).chars())
     }
 
     /// A term of an atom, as the rule has it.
@@ -222,8 +243,14 @@ impl Screen {
                 let predicate = &self.atoms[*atom as usize].predicate;
                 let term = self.term(*atom, *term);
                 match &predicate.test {
-                    Test::Terms { how: super::How::StartsWith, .. } => text.starts_with(term),
-                    Test::Terms { how: super::How::EndsWith, .. } => text.ends_with(term),
+                    Test::Terms {
+                        how: super::How::StartsWith,
+                        ..
+                    } => text.starts_with(term),
+                    Test::Terms {
+                        how: super::How::EndsWith,
+                        ..
+                    } => text.ends_with(term),
                     _ => text == term,
                 }
             };
@@ -240,7 +267,8 @@ impl Screen {
             // '5' in a text equals 5: rare enough to ask the predicates themselves.
             Value::Text(text) => {
                 for &atom in plan.numbers.equal.values().flatten() {
-                    if matches!(&self.atoms[atom as usize].predicate.test, Test::Number { written, .. } if written == text) {
+                    if matches!(&self.atoms[atom as usize].predicate.test, Test::Number { written, .. } if written == text)
+                    {
                         self.mark(atom, scratch);
                     }
                 }
@@ -252,11 +280,23 @@ impl Screen {
             atoms.iter().for_each(|&atom| self.mark(atom, scratch));
         }
         let passes = |&&(than, itself, _): &&(f64, bool, AtomId)| number > than || itself && number >= than;
-        for &(_, _, atom) in plan.numbers.greater.iter().take_while(|entry| number >= entry.0).filter(passes) {
+        for &(_, _, atom) in plan
+            .numbers
+            .greater
+            .iter()
+            .take_while(|entry| number >= entry.0)
+            .filter(passes)
+        {
             self.mark(atom, scratch);
         }
         let passes = |&&(than, itself, _): &&(f64, bool, AtomId)| number < than || itself && number <= than;
-        for &(_, _, atom) in plan.numbers.less.iter().take_while(|entry| number <= entry.0).filter(passes) {
+        for &(_, _, atom) in plan
+            .numbers
+            .less
+            .iter()
+            .take_while(|entry| number <= entry.0)
+            .filter(passes)
+        {
             self.mark(atom, scratch);
         }
     }
@@ -324,7 +364,12 @@ impl Screen {
             }
             verdict.score = verdict.score.saturating_add(hit.score);
             own = own.max(hit.color);
-            for order in rule.respond.iter().filter(|order| !verdict.respond.contains(order)).collect::<Vec<_>>() {
+            for order in rule
+                .respond
+                .iter()
+                .filter(|order| !verdict.respond.contains(order))
+                .collect::<Vec<_>>()
+            {
                 verdict.respond.push(order.clone());
             }
             verdict.hits.push(hit);
@@ -335,7 +380,11 @@ impl Screen {
             _ => None,
         };
         verdict.color = own.max(by_sum).filter(|_| !verdict.hits.is_empty());
-        verdict.hits.sort_by(|a, b| (b.color, b.score).cmp(&(a.color, a.score)).then_with(|| a.rule_id.cmp(&b.rule_id)));
+        verdict.hits.sort_by(|a, b| {
+            (b.color, b.score)
+                .cmp(&(a.color, a.score))
+                .then_with(|| a.rule_id.cmp(&b.rule_id))
+        });
         let decisive = verdict.hits.iter().find(|hit| !hit.category.is_empty());
         verdict.category = decisive.map(|hit| hit.category.clone()).unwrap_or_default();
         verdict
@@ -381,7 +430,10 @@ impl Screen {
 
     /// What the matcher found for an atom: leftmost, then longest.
     fn occurrence(&self, atom: AtomId, waybill: &Waybill<'_>, scratch: &Scratch) -> Option<Found> {
-        let of_atom = scratch.occurrences.iter().filter(|occurrence| self.posting(occurrence).atom == atom);
+        let of_atom = scratch
+            .occurrences
+            .iter()
+            .filter(|occurrence| self.posting(occurrence).atom == atom);
         let best = of_atom.min_by_key(|occurrence| {
             let [start, end] = self.span(occurrence);
             (occurrence.slot, occurrence.element, start, std::cmp::Reverse(end))
@@ -394,13 +446,21 @@ impl Screen {
         let text = text_of(value, &mut buffer)?;
         let [start, end] = self.span(best);
         let found = piece(self.term(atom, self.posting(best).term), text, start, end);
-        Some(Found { slot: Some(best.slot), ..found })
+        Some(Found {
+            slot: Some(best.slot),
+            ..found
+        })
     }
 
     /// Evidence as it may be shown: personal data masked.
     fn shown(&self, found: Found) -> Evidence {
         let Some(at) = found.slot else {
-            return Evidence { field: String::new(), term: found.term, span: found.span, text: found.text };
+            return Evidence {
+                field: String::new(),
+                term: found.term,
+                span: found.span,
+                text: found.text,
+            };
         };
         let text = if self.schema.is_personal(at) {
             match at {
@@ -412,7 +472,12 @@ impl Screen {
         } else {
             found.text
         };
-        Evidence { field: self.schema.path(at).to_owned(), term: found.term, span: found.span, text }
+        Evidence {
+            field: self.schema.path(at).to_owned(),
+            term: found.term,
+            span: found.span,
+            text,
+        }
     }
 }
 
@@ -420,7 +485,10 @@ impl Screen {
 fn is_covered(words: &[(AtomId, [usize; 2])], longest: usize, atom: AtomId, span: [usize; 2]) -> bool {
     let earliest = span[1].saturating_sub(longest);
     let from = words.partition_point(|word| *word < (atom, [earliest, 0]));
-    words[from..].iter().take_while(|word| word.0 == atom && word.1[0] <= span[0]).any(|word| covers(word.1, span))
+    words[from..]
+        .iter()
+        .take_while(|word| word.0 == atom && word.1[0] <= span[0])
+        .any(|word| covers(word.1, span))
 }
 
 impl Validity {

@@ -149,14 +149,15 @@ impl Watchlist {
         let at = self.entries.len() as u32;
         self.entries.push(entry);
         let (entries, values) = (&self.entries, &self.values);
-        self.index.insert_unique(hash, at, |&at| hash_of(entries[at as usize].kind, value_at(entries, values, at)));
+        self.index.insert_unique(hash, at, |&at| {
+            hash_of(entries[at as usize].kind, value_at(entries, values, at))
+        });
         Ok(Some(hash))
     }
 
     fn lookup(&self, hash: u64, kind: EntryKind, value: &str) -> Option<&Entry> {
-        let same = |&at: &u32| {
-            self.entries[at as usize].kind == kind && value_at(&self.entries, &self.values, at) == value
-        };
+        let same =
+            |&at: &u32| self.entries[at as usize].kind == kind && value_at(&self.entries, &self.values, at) == value;
         self.index.find(hash, same).map(|&at| &self.entries[at as usize])
     }
 
@@ -173,7 +174,10 @@ impl Watchlist {
                 continue;
             }
             if let Some(entry) = self.lookup(hash, kind, canonical) {
-                return Some(Listing { name: &self.name, basis: &self.bases[usize::from(entry.basis)] });
+                return Some(Listing {
+                    name: &self.name,
+                    basis: &self.bases[usize::from(entry.basis)],
+                });
             }
         }
         None
@@ -212,7 +216,11 @@ mod tests {
     use super::*;
 
     fn basis(day: i64) -> Basis {
-        Basis { authority: "测试公安局".into(), legal_basis: "测试令".into(), expires_day: day }
+        Basis {
+            authority: "测试公安局".into(),
+            legal_basis: "测试令".into(),
+            expires_day: day,
+        }
     }
 
     #[test]
@@ -234,7 +242,11 @@ mod tests {
             ("13800138001", None),
             ("", None),
         ] {
-            assert_eq!(list.find(text, &mut buffer).map(|listing| listing.basis.expires_day), expected, "{text}");
+            assert_eq!(
+                list.find(text, &mut buffer).map(|listing| listing.basis.expires_day),
+                expected,
+                "{text}"
+            );
         }
         assert_eq!(
             Watchlist::build("x", [(EntryKind::Phone, "无".to_owned(), basis(1))]).unwrap_err(),

@@ -34,7 +34,13 @@ mod tests {
     #[test]
     fn one_to_one() {
         let mut folded = Vec::new();
-        for (text, expected) in [("ＡBC ẞ Ж 冰", "ａbc ß ж 冰"), ("İ", "İ"), ("", ""), ("Σς", "σς"), ("Ａ１", "ａ１")] {
+        for (text, expected) in [
+            ("ＡBC ẞ Ж 冰", "ａbc ß ж 冰"),
+            ("İ", "İ"),
+            ("", ""),
+            ("Σς", "σς"),
+            ("Ａ１", "ａ１"),
+        ] {
             fold_into(text, &mut folded);
             assert_eq!(folded.iter().collect::<String>(), expected);
             assert_eq!(folded.len(), text.chars().count());

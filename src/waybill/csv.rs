@@ -31,15 +31,25 @@ impl CsvLayout {
         let (columns, decoder) = match mapping {
             Some(mapping) => {
                 let (mut columns, _) = mapping.columns(&schema);
-                let leaves = names.iter().map(|name| columns.remove(name).unwrap_or_default()).collect();
+                let leaves = names
+                    .iter()
+                    .map(|name| columns.remove(name).unwrap_or_default())
+                    .collect();
                 (leaves, Decoder::mapped(schema, mapping))
             }
             None => {
                 let leaf = |name: &String| schema.slot(name).map(|slot| Leaf { slot, steps: None });
-                (names.iter().map(|name| leaf(name).into_iter().collect()).collect(), Decoder::lenient(schema.clone()))
+                (
+                    names.iter().map(|name| leaf(name).into_iter().collect()).collect(),
+                    Decoder::lenient(schema.clone()),
+                )
             }
         };
-        Ok(Self { decoder, columns, names: names.len() })
+        Ok(Self {
+            decoder,
+            columns,
+            names: names.len(),
+        })
     }
 
     /// A record to decode into, again and again.
@@ -52,8 +62,12 @@ impl CsvLayout {
         if row.len() > RECORD_BYTES_MAX {
             return Err(too_large());
         }
-        let original = simdutf8::basic::from_utf8(row)
-            .map_err(|_| Refusal::record(Reason::BadUtf8, "not UTF-8: convert the file, from GB 18030 for example"))?;
+        let original = simdutf8::basic::from_utf8(row).map_err(|_| {
+            Refusal::record(
+                Reason::BadUtf8,
+                "not UTF-8: convert the file, from GB 18030 for example",
+            )
+        })?;
         self.decoder.start(record);
         let mut cells = Cells::default();
         let mut count = 0;
@@ -111,7 +125,8 @@ impl Cells {
         }
         let mut reader = csv_core::Reader::new();
         self.out.resize(row.len() + 1, 0);
-        self.ends.resize(row.iter().filter(|&&byte| byte == b',').count() + 2, 0);
+        self.ends
+            .resize(row.iter().filter(|&&byte| byte == b',').count() + 2, 0);
         let (mut read, mut written, mut ends) = (0, 0, 0);
         loop {
             let (result, input, output, cells) =
@@ -124,13 +139,20 @@ impl Cells {
             }
         }
         let plain = !row.contains(&b'"');
-        let text = simdutf8::basic::from_utf8(&self.out[..written])
-            .map_err(|_| Refusal::record(Reason::BadUtf8, "not UTF-8: convert the file, from GB 18030 for example"))?;
+        let text = simdutf8::basic::from_utf8(&self.out[..written]).map_err(|_| {
+            Refusal::record(
+                Reason::BadUtf8,
+                "not UTF-8: convert the file, from GB 18030 for example",
+            )
+        })?;
         let ends = &self.ends[..ends];
         Ok(ends.iter().enumerate().map(move |(at, &end)| {
             let start = if at == 0 { 0 } else { ends[at - 1] };
             // In a row without quotes each cell stands where it stood, one comma further on for each before it.
-            (&text[start..end], plain.then(|| Place::original(start + at, end - start)))
+            (
+                &text[start..end],
+                plain.then(|| Place::original(start + at, end - start)),
+            )
         }))
     }
 }
@@ -140,17 +162,25 @@ mod tests {
     use super::*;
     use crate::waybill::slot;
 
-    const HEADER: &[u8] = "waybill_no,carrier,event,occurred_at,item.name,item.weight_g,xray.labels,real_name.verified,旧列\r\n".as_bytes();
+    const HEADER: &[u8] =
+        "waybill_no,carrier,event,occurred_at,item.name,item.weight_g,xray.labels,real_name.verified,旧列\r\n"
+            .as_bytes();
 
     fn decode(row: &str) -> Result<(String, Option<f64>, usize), String> {
         let layout = CsvLayout::new(HEADER, Schema::waybill([]).into(), None).unwrap();
         let mut record = layout.record();
-        let waybill = layout.decode(row.as_bytes(), &mut record).map_err(|refusal| refusal.to_string())?;
+        let waybill = layout
+            .decode(row.as_bytes(), &mut record)
+            .map_err(|refusal| refusal.to_string())?;
         let labels = match waybill.get(slot::XRAY_LABELS) {
             crate::waybill::Value::List(list) => list.count(),
             _ => 0,
         };
-        Ok((waybill.text(slot::ITEM_NAME).to_owned(), waybill.number(slot::ITEM_WEIGHT_G), labels))
+        Ok((
+            waybill.text(slot::ITEM_NAME).to_owned(),
+            waybill.number(slot::ITEM_WEIGHT_G),
+            labels,
+        ))
     }
 
     #[test]
@@ -158,11 +188,20 @@ mod tests {
         let start = "YT88123456,YTO,arrive,2022-11-11T08:23:11+08:00";
         for (rest, expected) in [
             ("衣服,850,,true,x", Ok(("衣服".to_owned(), Some(850.0), 0))),
-            ("\"衣,\"\"服\"\"\n两件\",0.5,knife;liquid,是,\n", Ok(("衣,\"服\"\n两件".to_owned(), Some(0.5), 2))),
+            (
+                "\"衣,\"\"服\"\"\n两件\",0.5,knife;liquid,是,\n",
+                Ok(("衣,\"服\"\n两件".to_owned(), Some(0.5), 2)),
+            ),
             (",,,,", Ok((String::new(), None, 0))),
             ("衣服,850", Err("csv_shape: 6 cells, where the header has 9".to_owned())),
-            ("衣服,重,,,", Err("wrong_type: item.weight_g: must be a number, not a string".to_owned())),
-            ("\"衣服,850,,,", Err("csv_shape: a quoted cell is not closed".to_owned())),
+            (
+                "衣服,重,,,",
+                Err("wrong_type: item.weight_g: must be a number, not a string".to_owned()),
+            ),
+            (
+                "\"衣服,850,,,",
+                Err("csv_shape: a quoted cell is not closed".to_owned()),
+            ),
         ] {
             assert_eq!(decode(&format!("{start},{rest}")), expected, "{rest}");
         }
@@ -171,6 +210,9 @@ mod tests {
     #[test]
     fn a_header_with_a_name_twice_is_refused() {
         let error = CsvLayout::new(b"carrier,carrier", Schema::waybill([]).into(), None).unwrap_err();
-        assert_eq!(error.to_string(), "csv_shape: column 2 of the header has the name of an earlier one");
+        assert_eq!(
+            error.to_string(),
+            "csv_shape: column 2 of the header has the name of an earlier one"
+        );
     }
 }

@@ -28,7 +28,9 @@ pub fn parse_rfc3339(text: &str) -> Option<(i64, i16)> {
 
 /// The milliseconds of a fraction such as `.123456`, and what follows it.
 fn fraction(bytes: &[u8]) -> Option<(i64, &[u8])> {
-    let Some(digits) = bytes.strip_prefix(b".") else { return Some((0, bytes)) };
+    let Some(digits) = bytes.strip_prefix(b".") else {
+        return Some((0, bytes));
+    };
     let count = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
     if count == 0 {
         return None;

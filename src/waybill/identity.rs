@@ -25,7 +25,12 @@ pub fn phone_into(text: &str, out: &mut String) {
 /// `11010519491231002x` → `11010519491231002X`. Empty when fewer than 5 characters are left.
 pub fn id_no_into(text: &str, out: &mut String) {
     out.clear();
-    out.extend(text.chars().map(narrow).filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()));
+    out.extend(
+        text.chars()
+            .map(narrow)
+            .filter(char::is_ascii_alphanumeric)
+            .map(|c| c.to_ascii_uppercase()),
+    );
     if out.len() < 5 {
         out.clear();
     }
@@ -35,7 +40,10 @@ pub fn id_no_into(text: &str, out: &mut String) {
 /// removed, lower case. `Ｗａｎｇ　Ｗｅｉ` → `wangwei`.
 pub fn name_into(text: &str, out: &mut String) {
     out.clear();
-    let kept = text.chars().map(narrow).filter(|c| !c.is_whitespace() && !matches!(c, '·' | '•' | '.' | '・'));
+    let kept = text
+        .chars()
+        .map(narrow)
+        .filter(|c| !c.is_whitespace() && !matches!(c, '·' | '•' | '.' | '・'));
     out.extend(kept.flat_map(char::to_lowercase));
 }
 
@@ -75,7 +83,11 @@ pub fn resident_id_is_valid(id: &str) -> bool {
     if bytes.len() != 18 || !bytes[..17].iter().all(u8::is_ascii_digit) {
         return false;
     }
-    let sum: u32 = bytes.iter().zip(WEIGHTS).map(|(&byte, weight)| u32::from(byte - b'0') * weight).sum();
+    let sum: u32 = bytes
+        .iter()
+        .zip(WEIGHTS)
+        .map(|(&byte, weight)| u32::from(byte - b'0') * weight)
+        .sum();
     bytes[17].to_ascii_uppercase() == CHECKS[(sum % 11) as usize]
 }
 

@@ -2,10 +2,10 @@
 //! or not: what is refused never depends on the rules.
 
 use super::mapping::{Mapping, Step};
+use super::parse_rfc3339;
 use super::record::{Cell, Place, Record, Waybill};
 use super::refusal::{Reason, Refusal};
 use super::schema::{FIELDS, Kind, Leaf, Schema, Slot, Tree, slot};
-use super::parse_rfc3339;
 use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 use std::sync::Arc;
@@ -27,18 +27,31 @@ impl Decoder {
     /// A decoder of records that have the schema's own shape.
     pub fn new(schema: Arc<Schema>) -> Self {
         let tree = schema.tree();
-        Self { schema, tree, constants: Vec::new(), lenient: false }
+        Self {
+            schema,
+            tree,
+            constants: Vec::new(),
+            lenient: false,
+        }
     }
 
     /// A decoder of records in the schema's own shape whose numbers and booleans may be written as text.
     pub(super) fn lenient(schema: Arc<Schema>) -> Self {
-        Self { lenient: true, ..Self::new(schema) }
+        Self {
+            lenient: true,
+            ..Self::new(schema)
+        }
     }
 
     /// A decoder of records in a carrier's shape.
     pub fn mapped(schema: Arc<Schema>, mapping: &Mapping) -> Self {
         let (tree, constants) = mapping.compile(&schema);
-        Self { schema, tree, constants, lenient: true }
+        Self {
+            schema,
+            tree,
+            constants,
+            lenient: true,
+        }
     }
 
     /// The schema whose slots the records have.
@@ -59,9 +72,20 @@ impl Decoder {
         let original = simdutf8::basic::from_utf8(bytes)
             .map_err(|_| Refusal::record(Reason::BadUtf8, "not UTF-8: send UTF-8, without a byte order mark"))?;
         self.start(record);
-        let mut walk = Walk { decoder: self, original, record, fault: None, array_depth: 0 };
+        let mut walk = Walk {
+            decoder: self,
+            original,
+            record,
+            fault: None,
+            array_depth: 0,
+        };
         let mut json = sonic_rs::Deserializer::from_str(original);
-        let parsed = Below { walk: &mut walk, node: ROOT }.deserialize(&mut json).and_then(|()| json.end());
+        let parsed = Below {
+            walk: &mut walk,
+            node: ROOT,
+        }
+        .deserialize(&mut json)
+        .and_then(|()| json.end());
         if let Some(fault) = walk.fault {
             return Err(fault);
         }
@@ -96,7 +120,9 @@ impl Decoder {
         let mut cell = cell;
         if let Some(steps) = &leaf.steps {
             for step in steps.iter() {
-                cell = step.apply(cell, original, record).map_err(|detail| refuse(Reason::BadValue, detail))?;
+                cell = step
+                    .apply(cell, original, record)
+                    .map_err(|detail| refuse(Reason::BadValue, detail))?;
             }
         }
         if self.lenient {
@@ -107,16 +133,23 @@ impl Decoder {
         }
         let fits = match (kind, cell) {
             (Kind::Any, _) | (_, Cell::Null) => true,
-            (Kind::Text, Cell::Text(_)) | (Kind::Number, Cell::Int(_) | Cell::Float(_)) | (Kind::Bool, Cell::Bool(_)) => {
-                !in_array || self.lenient
-            }
+            (Kind::Text, Cell::Text(_))
+            | (Kind::Number, Cell::Int(_) | Cell::Float(_))
+            | (Kind::Bool, Cell::Bool(_)) => !in_array || self.lenient,
             (Kind::TextList, Cell::Text(_)) => in_array || self.lenient,
             (Kind::TextList, Cell::EmptyList) => true,
             _ => false,
         };
         if !fits {
-            let found = if in_array && kind != Kind::TextList { "an array" } else { kind_of(cell) };
-            return Err(refuse(Reason::WrongType, format!("must be {}, not {found}", kind.expected())));
+            let found = if in_array && kind != Kind::TextList {
+                "an array"
+            } else {
+                kind_of(cell)
+            };
+            return Err(refuse(
+                Reason::WrongType,
+                format!("must be {}, not {found}", kind.expected()),
+            ));
         }
         match record.cell(slot) {
             Cell::Absent if !in_array => record.set(slot, cell),
@@ -133,7 +166,11 @@ impl Decoder {
         }
         for required in [slot::WAYBILL_NO, slot::CARRIER, slot::EVENT, slot::OCCURRED_AT] {
             let text = Waybill { original, record }.text(required);
-            let fault = if text.is_empty() { Some(Reason::MissingField) } else { check(required, text) };
+            let fault = if text.is_empty() {
+                Some(Reason::MissingField)
+            } else {
+                check(required, text)
+            };
             if let Some(reason) = fault {
                 let field = &FIELDS[usize::from(required.0)];
                 return Err(Refusal::field(reason, field.path, requirement(required)));
@@ -142,7 +179,11 @@ impl Decoder {
         let text = Waybill { original, record }.text(slot::OCCURRED_AT);
         let Some((millis, offset)) = parse_rfc3339(text) else {
             let detail = requirement(slot::OCCURRED_AT);
-            return Err(Refusal::field(Reason::BadValue, FIELDS[usize::from(slot::OCCURRED_AT.0)].path, detail));
+            return Err(Refusal::field(
+                Reason::BadValue,
+                FIELDS[usize::from(slot::OCCURRED_AT.0)].path,
+                detail,
+            ));
         };
         record.occurred_ms = millis;
         record.offset_minutes = offset;
@@ -159,7 +200,14 @@ pub(crate) fn too_large() -> Refusal {
 const ROOT: u32 = 0;
 
 /// The events of a parcel's life.
-const EVENTS: [&str; 6] = ["accept", "depart", "arrive", "out_for_delivery", "delivered", "returned"];
+const EVENTS: [&str; 6] = [
+    "accept",
+    "depart",
+    "arrive",
+    "out_for_delivery",
+    "delivered",
+    "returned",
+];
 
 fn check(field: Slot, text: &str) -> Option<Reason> {
     let right = match field {
@@ -198,8 +246,16 @@ fn coerced(cell: Cell, kind: Kind, original: &str, record: &mut Record) -> Cell 
         (Kind::Bool, Cell::Int(value @ (0 | 1))) => Cell::Bool(value == 1),
         (Kind::Number | Kind::Bool, Cell::Text(place)) => {
             let text = record.text_at(original, place).trim();
-            let meant = if kind == Kind::Number { number(text) } else { boolean(text) };
-            if text.is_empty() { Cell::Absent } else { meant.unwrap_or(cell) }
+            let meant = if kind == Kind::Number {
+                number(text)
+            } else {
+                boolean(text)
+            };
+            if text.is_empty() {
+                Cell::Absent
+            } else {
+                meant.unwrap_or(cell)
+            }
         }
         _ => cell,
     }
@@ -210,7 +266,10 @@ pub(super) fn number(text: &str) -> Option<Cell> {
     if let Ok(value) = text.parse::<i64>() {
         return Some(Cell::Int(value));
     }
-    text.parse::<f64>().ok().filter(|value| value.is_finite()).map(Cell::Float)
+    text.parse::<f64>()
+        .ok()
+        .filter(|value| value.is_finite())
+        .map(Cell::Float)
 }
 
 fn boolean(text: &str) -> Option<Cell> {
@@ -234,7 +293,10 @@ impl<'o> Walk<'_, 'o, '_> {
     #[inline]
     fn borrowed(&self, text: &str) -> Cell {
         // sonic-rs lends strings without escapes straight from the original bytes.
-        Cell::Text(Place::original(text.as_ptr() as usize - self.original.as_ptr() as usize, text.len()))
+        Cell::Text(Place::original(
+            text.as_ptr() as usize - self.original.as_ptr() as usize,
+            text.len(),
+        ))
     }
 
     fn owned(&mut self, text: &str) -> Cell {
@@ -334,7 +396,10 @@ impl<'de> Visitor<'de> for Below<'_, '_, 'de, '_> {
 
     #[inline]
     fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<(), E> {
-        self.walk.put(self.node, i64::try_from(value).map_or(Cell::Float(value as f64), Cell::Int))
+        self.walk.put(
+            self.node,
+            i64::try_from(value).map_or(Cell::Float(value as f64), Cell::Int),
+        )
     }
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<(), E> {
@@ -354,7 +419,9 @@ impl<'de> Visitor<'de> for Below<'_, '_, 'de, '_> {
         while let Some(child) = map.next_key_seed(KeyAt { tree, node })? {
             match child {
                 Some(node) => map.next_value_seed(Below { walk: &mut *walk, node })?,
-                None if walk.decoder.schema.everything().is_some() => map.next_value_seed(Unknown { walk: &mut *walk })?,
+                None if walk.decoder.schema.everything().is_some() => {
+                    map.next_value_seed(Unknown { walk: &mut *walk })?
+                }
                 None => drop(map.next_value::<IgnoredAny>()?),
             }
         }
@@ -364,7 +431,10 @@ impl<'de> Visitor<'de> for Below<'_, '_, 'de, '_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
         let Self { walk, node } = self;
         if node == ROOT {
-            walk.fault = Some(Refusal::record(Reason::NotAnObject, "a waybill must be a JSON object, not an array"));
+            walk.fault = Some(Refusal::record(
+                Reason::NotAnObject,
+                "a waybill must be a JSON object, not an array",
+            ));
             return Err(A::Error::custom("refused"));
         }
         walk.array_depth += 1;
@@ -373,7 +443,10 @@ impl<'de> Visitor<'de> for Below<'_, '_, 'de, '_> {
             // A pointer that names one element (`/goods/0/name`) takes a single value, not a list.
             let named = walk.decoder.tree.index(node, count);
             walk.array_depth -= u32::from(named.is_some());
-            let element = seq.next_element_seed(Below { walk: &mut *walk, node: named.unwrap_or(node) })?;
+            let element = seq.next_element_seed(Below {
+                walk: &mut *walk,
+                node: named.unwrap_or(node),
+            })?;
             walk.array_depth += u32::from(named.is_some());
             if element.is_none() {
                 break;
@@ -381,7 +454,11 @@ impl<'de> Visitor<'de> for Below<'_, '_, 'de, '_> {
             count += 1;
         }
         walk.array_depth -= 1;
-        if count == 0 { walk.put(node, Cell::EmptyList) } else { Ok(()) }
+        if count == 0 {
+            walk.put(node, Cell::EmptyList)
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -452,7 +529,8 @@ impl<'de> Visitor<'de> for Unknown<'_, '_, 'de, '_> {
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<(), E> {
-        self.walk.keep(i64::try_from(value).map_or(Cell::Float(value as f64), Cell::Int))
+        self.walk
+            .keep(i64::try_from(value).map_or(Cell::Float(value as f64), Cell::Int))
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<(), E> {
@@ -487,7 +565,12 @@ impl Step {
             Cell::Int(value) => value.to_string(),
             Cell::Float(value) => value.to_string(),
             Cell::Bool(value) => value.to_string(),
-            other => return Err(format!("a mapping step needs a text or a number, not {}", kind_of(other))),
+            other => {
+                return Err(format!(
+                    "a mapping step needs a text or a number, not {}",
+                    kind_of(other)
+                ));
+            }
         };
         Ok(match self.run(&text)? {
             super::mapping::Stepped::Text(text) => Cell::Text(record.make(&text)),

@@ -26,9 +26,19 @@ enum Origin {
 #[derive(Clone, Debug)]
 pub(super) enum Step {
     Trim,
-    Date { format: Arc<OwnedFormatItem>, written: String, offset: UtcOffset },
-    Scale { by: f64, unit: &'static str },
-    Map { table: BTreeMap<String, String>, otherwise: Option<String> },
+    Date {
+        format: Arc<OwnedFormatItem>,
+        written: String,
+        offset: UtcOffset,
+    },
+    Scale {
+        by: f64,
+        unit: &'static str,
+    },
+    Map {
+        table: BTreeMap<String, String>,
+        otherwise: Option<String>,
+    },
 }
 
 /// What a step makes of a value.
@@ -49,7 +59,10 @@ pub struct MappingError {
 }
 
 fn fault<T>(mark: Mark, detail: impl Into<String>) -> Result<T, MappingError> {
-    Err(MappingError { mark, detail: detail.into() })
+    Err(MappingError {
+        mark,
+        detail: detail.into(),
+    })
 }
 
 const STEPS: &str = "trim, date, yuan_to_fen, kg_to_g, map";
@@ -57,32 +70,52 @@ const STEPS: &str = "trim, date, yuan_to_fen, kg_to_g, map";
 impl Mapping {
     /// Reads a mapping from the text of its file: a map `fields:` of canonical paths.
     pub fn parse(text: &str) -> Result<Self, MappingError> {
-        let documents =
-            Node::parse_all(text).map_err(|error| MappingError { mark: error.mark, detail: error.detail })?;
+        let documents = Node::parse_all(text).map_err(|error| MappingError {
+            mark: error.mark,
+            detail: error.detail,
+        })?;
         let [document] = documents.as_slice() else {
             return fault(Mark { line: 1, column: 1 }, "a mapping file holds one document");
         };
         let Some(entries) = document.as_map() else {
-            return fault(document.mark, format!("must be a map with `fields`, not {}", document.kind()));
+            return fault(
+                document.mark,
+                format!("must be a map with `fields`, not {}", document.kind()),
+            );
         };
-        if let Some((key, _)) = entries.iter().find(|(key, _)| !["fields", "description"].contains(&&*key.name)) {
-            return fault(key.mark, format!("unknown key `{}`: known are `fields`, `description`", key.name));
+        if let Some((key, _)) = entries
+            .iter()
+            .find(|(key, _)| !["fields", "description"].contains(&&*key.name))
+        {
+            return fault(
+                key.mark,
+                format!("unknown key `{}`: known are `fields`, `description`", key.name),
+            );
         }
         let Some(fields) = document.get("fields").and_then(Node::as_map) else {
-            return fault(document.mark, "`fields` is missing: a map of canonical path to JSON pointer");
+            return fault(
+                document.mark,
+                "`fields` is missing: a map of canonical path to JSON pointer",
+            );
         };
         let fields: Vec<_> = fields
             .iter()
             .map(|(key, node)| {
                 if key.name.split('.').any(str::is_empty) {
-                    return fault(key.mark, format!("`{}` is not a dotted path such as item.name", key.name));
+                    return fault(
+                        key.mark,
+                        format!("`{}` is not a dotted path such as item.name", key.name),
+                    );
                 }
                 Ok((key.name.clone(), origin(node)?))
             })
             .collect::<Result<_, _>>()?;
         for required in FIELDS.iter().filter(|field| field.required) {
             if !fields.iter().any(|(path, _)| path == required.path) {
-                return fault(document.mark, format!("`{}` is required of every waybill: map it", required.path));
+                return fault(
+                    document.mark,
+                    format!("`{}` is required of every waybill: map it", required.path),
+                );
             }
         }
         Ok(Self { fields })
@@ -126,22 +159,41 @@ impl Mapping {
 
 fn origin(node: &Node) -> Result<Origin, MappingError> {
     if let Yaml::Text(text) = &node.value {
-        return Ok(Origin::From { keys: pointer(text, node.mark)?, steps: Arc::new([]) });
+        return Ok(Origin::From {
+            keys: pointer(text, node.mark)?,
+            steps: Arc::new([]),
+        });
     }
     let Some(entries) = node.as_map() else {
-        return fault(node.mark, format!("must be a JSON pointer or a map with `from` or `const`, not {}", node.kind()));
+        return fault(
+            node.mark,
+            format!(
+                "must be a JSON pointer or a map with `from` or `const`, not {}",
+                node.kind()
+            ),
+        );
     };
     if let Some(constant) = node.get("const") {
         if entries.len() > 1 {
             return fault(node.mark, "`const` stands alone: it has no `from` and no steps");
         }
         let Some(text) = constant.scalar_text() else {
-            return fault(constant.mark, format!("`const` must be a string, not {}", constant.kind()));
+            return fault(
+                constant.mark,
+                format!("`const` must be a string, not {}", constant.kind()),
+            );
         };
         return Ok(Origin::Const(text.into()));
     }
-    let Some(Node { value: Yaml::Text(from), mark }) = node.get("from") else {
-        return fault(node.mark, "`from` is missing: a JSON pointer such as /mailNo (or `const`)");
+    let Some(Node {
+        value: Yaml::Text(from),
+        mark,
+    }) = node.get("from")
+    else {
+        return fault(
+            node.mark,
+            "`from` is missing: a JSON pointer such as /mailNo (or `const`)",
+        );
     };
     let keys = pointer(from, *mark)?;
     let offset = match entries.iter().find(|(key, _)| key.name == "offset") {
@@ -149,27 +201,36 @@ fn origin(node: &Node) -> Result<Origin, MappingError> {
         None => UtcOffset::from_hms(8, 0, 0).expect("+08:00 is an offset"),
     };
     let mut steps = Vec::new();
-    for (key, value) in entries.iter().filter(|(key, _)| !["from", "offset", "default"].contains(&&*key.name)) {
+    for (key, value) in entries
+        .iter()
+        .filter(|(key, _)| !["from", "offset", "default"].contains(&&*key.name))
+    {
         steps.push(step(&key.name, value, key.mark, offset, node.get("default"))?);
     }
-    Ok(Origin::From { keys, steps: steps.into() })
+    Ok(Origin::From {
+        keys,
+        steps: steps.into(),
+    })
 }
 
-fn step(
-    name: &str,
-    value: &Node,
-    mark: Mark,
-    offset: UtcOffset,
-    default: Option<&Node>,
-) -> Result<Step, MappingError> {
+fn step(name: &str, value: &Node, mark: Mark, offset: UtcOffset, default: Option<&Node>) -> Result<Step, MappingError> {
     let flag = || match value.value {
         Yaml::Bool(true) => Ok(()),
-        _ => fault(value.mark, format!("`{name}` takes `true`; leave it out where it does not apply")),
+        _ => fault(
+            value.mark,
+            format!("`{name}` takes `true`; leave it out where it does not apply"),
+        ),
     };
     Ok(match name {
         "trim" => flag().map(|()| Step::Trim)?,
-        "yuan_to_fen" => flag().map(|()| Step::Scale { by: 100.0, unit: "yuan" })?,
-        "kg_to_g" => flag().map(|()| Step::Scale { by: 1000.0, unit: "kilograms" })?,
+        "yuan_to_fen" => flag().map(|()| Step::Scale {
+            by: 100.0,
+            unit: "yuan",
+        })?,
+        "kg_to_g" => flag().map(|()| Step::Scale {
+            by: 1000.0,
+            unit: "kilograms",
+        })?,
         "date" => {
             let Yaml::Text(written) = &value.value else {
                 return fault(value.mark, "`date` takes a format such as '%Y-%m-%d %H:%M:%S'");
@@ -178,11 +239,18 @@ fn step(
                 mark: value.mark,
                 detail: format!("`date` is not a strftime format: {error}"),
             })?;
-            Step::Date { format: Arc::new(format), written: written.clone(), offset }
+            Step::Date {
+                format: Arc::new(format),
+                written: written.clone(),
+                offset,
+            }
         }
         "map" => {
             let Some(entries) = value.as_map() else {
-                return fault(value.mark, format!("`map` takes a map of their value to ours, not {}", value.kind()));
+                return fault(
+                    value.mark,
+                    format!("`map` takes a map of their value to ours, not {}", value.kind()),
+                );
             };
             let mut table = BTreeMap::new();
             for (key, node) in entries {
@@ -191,9 +259,17 @@ fn step(
                 };
                 table.insert(key.name.clone(), text.to_owned());
             }
-            Step::Map { table, otherwise: default.and_then(Node::scalar_text).map(str::to_owned) }
+            Step::Map {
+                table,
+                otherwise: default.and_then(Node::scalar_text).map(str::to_owned),
+            }
         }
-        _ => return fault(mark, format!("unknown step `{name}`: known are {STEPS}, with `offset` for date, `default` for map")),
+        _ => {
+            return fault(
+                mark,
+                format!("unknown step `{name}`: known are {STEPS}, with `offset` for date, `default` for map"),
+            );
+        }
     })
 }
 
@@ -202,15 +278,17 @@ fn pointer(text: &str, mark: Mark) -> Result<Vec<String>, MappingError> {
     let Some(rest) = text.strip_prefix('/') else {
         return fault(mark, format!("`{text}` is not a JSON pointer: write /{text}"));
     };
-    Ok(rest.split('/').map(|key| key.replace("~1", "/").replace("~0", "~")).collect())
+    Ok(rest
+        .split('/')
+        .map(|key| key.replace("~1", "/").replace("~0", "~"))
+        .collect())
 }
 
 fn utc_offset(node: &Node) -> Result<UtcOffset, MappingError> {
     let format = time::macros::format_description!("[offset_hour sign:mandatory]:[offset_minute]");
-    node.scalar_text().and_then(|text| UtcOffset::parse(text, &format).ok()).map_or_else(
-        || fault(node.mark, "`offset` must be such as '+08:00'"),
-        Ok,
-    )
+    node.scalar_text()
+        .and_then(|text| UtcOffset::parse(text, &format).ok())
+        .map_or_else(|| fault(node.mark, "`offset` must be such as '+08:00'"), Ok)
 }
 
 impl Step {
@@ -230,9 +308,13 @@ impl Step {
                     table.len()
                 )),
             },
-            Self::Date { format, written, offset } => {
-                instant(text.trim(), format, *offset).map(Stepped::Text).ok_or_else(|| format!("must be a date as {written}"))
-            }
+            Self::Date {
+                format,
+                written,
+                offset,
+            } => instant(text.trim(), format, *offset)
+                .map(Stepped::Text)
+                .ok_or_else(|| format!("must be a date as {written}")),
         }
     }
 }
@@ -274,10 +356,17 @@ fields:
     fn decode(json: &str) -> Result<(String, i64, Option<f64>, Option<f64>), String> {
         let decoder = Decoder::mapped(Schema::waybill([]).into(), &Mapping::parse(FILE).unwrap());
         let mut record = decoder.record();
-        let waybill = decoder.decode(json.as_bytes(), &mut record).map_err(|refusal| refusal.to_string())?;
+        let waybill = decoder
+            .decode(json.as_bytes(), &mut record)
+            .map_err(|refusal| refusal.to_string())?;
         assert_eq!(waybill.text(slot::CARRIER), "YTO");
         Ok((
-            format!("{} {} {}", waybill.waybill_no(), waybill.text(slot::EVENT), waybill.text(slot::ITEM_NAME)),
+            format!(
+                "{} {} {}",
+                waybill.waybill_no(),
+                waybill.text(slot::EVENT),
+                waybill.text(slot::ITEM_NAME)
+            ),
             waybill.occurred_ms(),
             waybill.number(slot::ITEM_WEIGHT_G),
             waybill.number(slot::ITEM_DECLARED_VALUE),
@@ -288,24 +377,44 @@ fields:
     fn a_carriers_record_becomes_ours() {
         let json = r#"{"mailNo":" YT88123456 ","op":{"code":20,"time":"2022-11-11 08:23:11"},"goods":[{"name":"衣服"}],
             "weight":"0.85","value":19.9,"count":"2","rn":"Y","other":[1,{}]}"#;
-        assert_eq!(decode(json), Ok(("YT88123456 arrive 衣服".into(), 1_668_126_191_000, Some(850.0), Some(1990.0))));
+        assert_eq!(
+            decode(json),
+            Ok((
+                "YT88123456 arrive 衣服".into(),
+                1_668_126_191_000,
+                Some(850.0),
+                Some(1990.0)
+            ))
+        );
     }
 
     #[test]
     fn what_can_not_be_mapped_is_refused_without_its_value() {
         let json = r#"{"mailNo":"YT88123456","op":{"code":"99","time":"2022-11-11 08:23:11"}}"#;
         let refused = decode(json).unwrap_err();
-        assert!(refused.starts_with("bad_value: event: is none of the 2 values"), "{refused}");
+        assert!(
+            refused.starts_with("bad_value: event: is none of the 2 values"),
+            "{refused}"
+        );
         let json = r#"{"mailNo":"YT88123456","op":{"code":"10","time":"yesterday"}}"#;
-        assert_eq!(decode(json).unwrap_err(), "bad_value: occurred_at: must be a date as %Y-%m-%d %H:%M:%S");
+        assert_eq!(
+            decode(json).unwrap_err(),
+            "bad_value: occurred_at: must be a date as %Y-%m-%d %H:%M:%S"
+        );
     }
 
     #[test]
     fn faults_in_the_file_say_where_and_what_would_be_right() {
         let with = |line: &str| Mapping::parse(&format!("{FILE}{line}\n")).unwrap_err().to_string();
         for (line, expected) in [
-            ("  item.remark: remark", "13:16: `remark` is not a JSON pointer: write /remark"),
-            ("  item.remark: {from: /r, upper: true}", "13:27: unknown step `upper`: known are trim"),
+            (
+                "  item.remark: remark",
+                "13:16: `remark` is not a JSON pointer: write /remark",
+            ),
+            (
+                "  item.remark: {from: /r, upper: true}",
+                "13:27: unknown step `upper`: known are trim",
+            ),
             ("  item.remark: {const: a, from: /b}", "13:16: `const` stands alone"),
             ("  item.remark: {from: /r, date: 5}", "13:33: `date` takes a format"),
             ("other: 1", "13:1: unknown key `other`"),

@@ -17,11 +17,17 @@ const MADE: u32 = 1 << 31;
 
 impl Place {
     pub const fn original(start: usize, len: usize) -> Self {
-        Self { start: start as u32, len: len as u32 }
+        Self {
+            start: start as u32,
+            len: len as u32,
+        }
     }
 
     pub const fn made(start: usize, len: usize) -> Self {
-        Self { start: start as u32, len: len as u32 | MADE }
+        Self {
+            start: start as u32,
+            len: len as u32 | MADE,
+        }
     }
 }
 
@@ -130,8 +136,16 @@ impl Record {
             Cell::Float(value) => Value::Float(value),
             Cell::Text(place) => Value::Text(self.text_at(original, place)),
             Cell::Object => Value::Object,
-            Cell::List(first, _) => Value::List(List { record: self, original, at: first }),
-            Cell::EmptyList => Value::List(List { record: self, original, at: END }),
+            Cell::List(first, _) => Value::List(List {
+                record: self,
+                original,
+                at: first,
+            }),
+            Cell::EmptyList => Value::List(List {
+                record: self,
+                original,
+                at: END,
+            }),
         }
     }
 }

@@ -76,12 +76,20 @@ pub struct Refusal {
 impl Refusal {
     /// A refusal of the record as a whole.
     pub fn record(reason: Reason, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { reason, field: String::new(), detail: detail.into() }
+        Self {
+            reason,
+            field: String::new(),
+            detail: detail.into(),
+        }
     }
 
     /// A refusal because of one field.
     pub fn field(reason: Reason, field: &str, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { reason, field: field.to_owned(), detail: detail.into() }
+        Self {
+            reason,
+            field: field.to_owned(),
+            detail: detail.into(),
+        }
     }
 }
 

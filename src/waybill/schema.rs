@@ -151,7 +151,13 @@ impl Schema {
     }
 
     fn empty(is_waybill: bool) -> Self {
-        Self { paths: Vec::new(), kinds: Vec::new(), slots: FxHashMap::default(), is_waybill, everything: None }
+        Self {
+            paths: Vec::new(),
+            kinds: Vec::new(),
+            slots: FxHashMap::default(),
+            is_waybill,
+            everything: None,
+        }
     }
 
     fn add(&mut self, path: &str, kind: Kind) -> Slot {
@@ -217,7 +223,10 @@ impl Schema {
 
     /// All slots with their paths.
     pub fn iter(&self) -> impl Iterator<Item = (Slot, &str)> {
-        self.paths.iter().enumerate().map(|(index, path)| (Slot(index as u16), &**path))
+        self.paths
+            .iter()
+            .enumerate()
+            .map(|(index, path)| (Slot(index as u16), &**path))
     }
 
     /// The tree of keys for records that are shaped as the schema says.
@@ -257,7 +266,9 @@ struct Node {
 
 impl Default for Tree {
     fn default() -> Self {
-        Self { nodes: vec![Node::default()] }
+        Self {
+            nodes: vec![Node::default()],
+        }
     }
 }
 
@@ -277,8 +288,15 @@ impl Tree {
     fn grow(&mut self, at: u32, key: &str) -> u32 {
         let child = self.nodes.len() as u32;
         let parent = &self.nodes[at as usize].path;
-        let path = if parent.is_empty() { key.to_owned() } else { format!("{parent}.{key}") };
-        self.nodes.push(Node { path, ..Node::default() });
+        let path = if parent.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{parent}.{key}")
+        };
+        self.nodes.push(Node {
+            path,
+            ..Node::default()
+        });
         let node = &mut self.nodes[at as usize];
         node.children.push((key.into(), child));
         node.children.sort_by(|a, b| (a.0.len(), &a.0).cmp(&(b.0.len(), &b.0)));
@@ -318,6 +336,9 @@ impl Tree {
     #[inline]
     pub fn index(&self, at: u32, index: usize) -> Option<u32> {
         let node = &self.nodes[at as usize];
-        node.children.iter().find(|(key, _)| key.parse() == Ok(index)).map(|&(_, child)| child)
+        node.children
+            .iter()
+            .find(|(key, _)| key.parse() == Ok(index))
+            .map(|&(_, child)| child)
     }
 }

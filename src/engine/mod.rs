@@ -1,0 +1,3 @@
+//! Wires the stages.
+
+pub mod lane;
