@@ -116,7 +116,7 @@ impl Lane {
     /// One record through all stages.
     #[inline]
     pub fn pass(&mut self, bytes: &[u8]) -> Passed {
-        let decoded = match &self.shape {
+        let decoded = match &mut self.shape {
             Shape::Json(decoder) => decoder.decode(bytes, &mut self.record),
             Shape::Csv { layout, .. } => layout.decode(bytes, &mut self.record),
         };

@@ -78,8 +78,9 @@ pub(super) fn watchlist(name: &str, text: &str) -> Result<Watchlist, Vec<Fault>>
             format!("the first line must be `{expected}`"),
         )]);
     }
+    let mut reader = csv_core::Reader::new();
     for (at, line) in lines.filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#')) {
-        match entry(line) {
+        match entry(line, &mut reader) {
             Ok(entry) => entries.push(entry),
             Err(what) => faults.push(Fault::new(
                 Mark {
@@ -99,8 +100,8 @@ pub(super) fn watchlist(name: &str, text: &str) -> Result<Watchlist, Vec<Fault>>
 }
 
 /// One line of a watchlist. An error never holds the value.
-fn entry(line: &str) -> Result<(EntryKind, String, Basis), String> {
-    let cells = cells(line)?;
+fn entry(line: &str, reader: &mut csv_core::Reader) -> Result<(EntryKind, String, Basis), String> {
+    let cells = cells(line, reader)?;
     let [value, kind, authority, legal_basis, expires] = cells.as_slice() else {
         return Err(format!(
             "{} cells, where {} are needed: {}",
@@ -123,11 +124,11 @@ fn entry(line: &str) -> Result<(EntryKind, String, Basis), String> {
 }
 
 /// The cells of one CSV line.
-fn cells(line: &str) -> Result<Vec<String>, String> {
+fn cells(line: &str, reader: &mut csv_core::Reader) -> Result<Vec<String>, String> {
+    reader.reset();
     let mut out = vec![0; line.len() + 1];
     let mut ends = vec![0; WATCHLIST_HEADER.len() + 2];
     let (mut read, mut written, mut count) = (0, 0, 0);
-    let mut reader = csv_core::Reader::new();
     loop {
         let (result, input, output, cells) =
             reader.read_record(&line.as_bytes()[read..], &mut out[written..], &mut ends[count..]);

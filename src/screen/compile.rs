@@ -4,7 +4,7 @@ use super::matcher::Matcher;
 use super::predicate::{Comparison, How, Predicate, Terms, Test};
 use super::program::{
     Atom, AtomId, Expr, FieldPlan, Meaning, Node, NumberTable, Posting, Rule, RuleId, RuleSpec, Screen, TextAtom,
-    TextTable, Thresholds, Truth,
+    TextTable, Thresholds, Truth, WatchAtom,
 };
 use super::verdict::Hit;
 use crate::text::fold;
@@ -363,55 +363,52 @@ fn gate(predicate: &Predicate) -> Option<Predicate> {
     })
 }
 
-/// Literals of two characters or more, one of which stands in every match of a regex: those that it begins with, those
-/// that it ends with, or one in its middle, whichever are longest.
+/// Literals one of which stands in every match of a regex, where there are such.
 fn regex_literals(regex: &regex::Regex) -> Option<Vec<String>> {
-    use regex_syntax::hir::literal::{ExtractKind, Extractor};
     let hir = regex_syntax::ParserBuilder::new().build().parse(regex.as_str()).ok()?;
-    let mut candidates = inner_literals(&hir);
-    for kind in [ExtractKind::Prefix, ExtractKind::Suffix] {
-        let is_prefix = matches!(kind, ExtractKind::Prefix);
-        let mut seq = Extractor::new()
-            .kind(kind)
-            .limit_total(REGEX_LITERALS_MAX)
-            .extract(&hir);
-        if is_prefix {
-            seq.optimize_for_prefix_by_preference()
-        } else {
-            seq.optimize_for_suffix_by_preference()
-        }
-        let Some(literals) = seq.literals() else { continue };
-        // A literal cut in the middle of a character is of no use; folding maps one character to one, so a folded
-        // literal is found wherever the literal itself stands.
-        let texts: Option<Vec<String>> = literals
-            .iter()
-            .map(|literal| std::str::from_utf8(literal.as_bytes()).ok().map(str::to_owned))
-            .collect();
-        candidates.extend(texts);
-    }
-    let shortest = |texts: &Vec<String>| texts.iter().map(|text| text.chars().count()).min().unwrap_or(0);
-    candidates
-        .into_iter()
-        .filter(|texts| shortest(texts) >= 2)
-        .max_by_key(shortest)
+    required_literals(&hir)
 }
 
 /// Alternatives that a gate may have: more wake the rule too often to be worth their place.
-const REGEX_LITERALS_MAX: usize = 64;
+const REGEX_LITERALS_MAX: usize = 128;
 
-/// Each literal that a regex has as one of the parts that follow one another.
-fn inner_literals(hir: &regex_syntax::hir::Hir) -> Vec<Vec<String>> {
+/// The best set of literals of which every match of the expression has one: what it begins with, what it ends with, or
+/// what one of its parts requires; the set whose shortest literal is longest.
+fn required_literals(hir: &regex_syntax::hir::Hir) -> Option<Vec<String>> {
     use regex_syntax::hir::HirKind;
+    use regex_syntax::hir::literal::ExtractKind;
+    let mut candidates = vec![extracted(hir, ExtractKind::Prefix), extracted(hir, ExtractKind::Suffix)];
     match hir.kind() {
-        HirKind::Literal(literal) => std::str::from_utf8(&literal.0)
-            .map(|text| vec![text.to_owned()])
-            .into_iter()
-            .collect(),
-        HirKind::Capture(capture) => inner_literals(&capture.sub),
-        HirKind::Concat(parts) => parts.iter().flat_map(inner_literals).collect(),
-        HirKind::Repetition(repetition) if repetition.min > 0 => inner_literals(&repetition.sub),
-        _ => Vec::new(),
+        HirKind::Capture(capture) => candidates.push(required_literals(&capture.sub)),
+        HirKind::Repetition(repetition) if repetition.min > 0 => candidates.push(required_literals(&repetition.sub)),
+        HirKind::Concat(parts) => candidates.extend(parts.iter().map(required_literals)),
+        HirKind::Alternation(branches) => {
+            let all: Option<Vec<Vec<String>>> = branches.iter().map(required_literals).collect();
+            candidates.push(all.map(|all| all.concat()));
+        }
+        _ => {}
     }
+    let shortest = |texts: &Vec<String>| texts.iter().map(|text| text.chars().count()).min().unwrap_or(0);
+    let usable = |texts: &Vec<String>| shortest(texts) >= 1 && texts.len() <= REGEX_LITERALS_MAX;
+    candidates.into_iter().flatten().filter(usable).max_by_key(shortest)
+}
+
+/// The literals that every match begins or ends with.
+fn extracted(hir: &regex_syntax::hir::Hir, kind: regex_syntax::hir::literal::ExtractKind) -> Option<Vec<String>> {
+    use regex_syntax::hir::literal::{ExtractKind, Extractor};
+    let is_prefix = matches!(kind, ExtractKind::Prefix);
+    let mut seq = Extractor::new().kind(kind).limit_total(REGEX_LITERALS_MAX).extract(hir);
+    if is_prefix {
+        seq.optimize_for_prefix_by_preference()
+    } else {
+        seq.optimize_for_suffix_by_preference()
+    }
+    // A literal cut in the middle of a character is of no use. Folding maps one character to one, so a folded literal
+    // is found wherever the literal itself stands.
+    seq.literals()?
+        .iter()
+        .map(|literal| std::str::from_utf8(literal.as_bytes()).ok().map(str::to_owned))
+        .collect()
 }
 
 /// What makes two predicates the same.
@@ -492,7 +489,10 @@ impl<'s> TableBuilder<'s> {
             Test::Terms { how, terms, cased } => self.whole(slot, id, *how, terms, *cased),
             Test::Number { is, than, .. } => self.number(slot, id, *is, *than),
             Test::Bool(wanted) => self.plan(slot).bools[usize::from(*wanted)].push(id),
-            Test::Watch(_) => self.plan(slot).watch.push(id),
+            Test::Watch(list) => self.plan(slot).watch.push(WatchAtom {
+                atom: id,
+                kinds: list.kinds_for(slot),
+            }),
             _ => return false,
         }
         true

@@ -19,8 +19,9 @@ pub(super) struct Matcher {
     /// The terms behind each pair.
     pairs: FxHashMap<(char, char), Bucket>,
     entries: Vec<Entry>,
-    /// Terms of a single character.
+    /// Terms of a single character, and a bit for each hash of one.
     singles: FxHashMap<char, TermId>,
+    single_bits: Vec<u64>,
     /// The characters of all terms, one after another.
     chars: Vec<char>,
 }
@@ -46,6 +47,14 @@ const BITS_PER_PAIR: usize = 64;
 /// The table is at least a page, and never larger than a second-level cache.
 const TABLE_BITS: std::ops::RangeInclusive<u32> = 15..=22;
 
+/// Bits of the table of single characters: neighbours in Unicode are neighbours in it.
+const SINGLE_BITS: usize = 1 << 15;
+
+#[inline]
+fn single_hash(c: char) -> usize {
+    c as usize & (SINGLE_BITS - 1)
+}
+
 impl Matcher {
     /// Compiles distinct folded terms, none of them empty.
     pub fn new(terms: &[Vec<char>]) -> Self {
@@ -54,6 +63,8 @@ impl Matcher {
         for (id, term) in terms.iter().enumerate() {
             let id = id as TermId;
             if let [single] = term.as_slice() {
+                matcher.single_bits.resize(SINGLE_BITS / 64, 0);
+                matcher.single_bits[single_hash(*single) >> 6] |= 1 << (single_hash(*single) & 63);
                 matcher.singles.insert(*single, id);
                 continue;
             }
@@ -102,10 +113,13 @@ impl Matcher {
                 self.compare(text, at, &mut found);
             }
         }
-        if !self.singles.is_empty() {
-            for (at, c) in text.iter().enumerate() {
-                if let Some(&term) = self.singles.get(c) {
-                    found(term, at);
+        if !self.single_bits.is_empty() {
+            for (at, &c) in text.iter().enumerate() {
+                let hash = single_hash(c);
+                if self.single_bits[hash >> 6] >> (hash & 63) & 1 == 1 {
+                    if let Some(&term) = self.singles.get(&c) {
+                        found(term, at);
+                    }
                 }
             }
         }

@@ -233,14 +233,15 @@ impl Predicate {
             Some(path) => {
                 let slot = schema.slot(path);
                 let value = slot.map_or(Value::Absent, |slot| waybill.get(slot));
-                self.find_in(value, waybill, schema)
+                self.find_in(value, slot, waybill, schema)
                     .map(|found| Found { slot, ..found })
             }
             None => schema.iter().find_map(|(slot, _)| {
-                self.find_in(waybill.get(slot), waybill, schema).map(|found| Found {
-                    slot: Some(slot),
-                    ..found
-                })
+                self.find_in(waybill.get(slot), Some(slot), waybill, schema)
+                    .map(|found| Found {
+                        slot: Some(slot),
+                        ..found
+                    })
             }),
         }
     }
@@ -249,12 +250,12 @@ impl Predicate {
     /// comparisons that are asked most. `slot` is the field's.
     pub(super) fn holds(&self, slot: Option<Slot>, waybill: &Waybill<'_>, schema: &Schema) -> bool {
         match slot {
-            Some(slot) => self.holds_in(waybill.get(slot), waybill, schema),
+            Some(slot) => self.holds_in(waybill.get(slot), slot, waybill, schema),
             None => self.find(waybill, schema).is_some(),
         }
     }
 
-    fn holds_in(&self, value: Value<'_>, waybill: &Waybill<'_>, schema: &Schema) -> bool {
+    fn holds_in(&self, value: Value<'_>, slot: Slot, waybill: &Waybill<'_>, schema: &Schema) -> bool {
         match (&self.test, value) {
             (Test::Exists(wanted), value) => *wanted != matches!(value, Value::Absent | Value::Null),
             (Test::Null, value) => matches!(value, Value::Absent | Value::Null),
@@ -266,11 +267,11 @@ impl Predicate {
                 terms.any.iter().any(|term| how.holds(text, term, *cased))
             }
             (Test::Regex(regex), Value::Text(text)) => regex.is_match(text),
-            (_, value) => self.find_in(value, waybill, schema).is_some(),
+            (_, value) => self.find_in(value, Some(slot), waybill, schema).is_some(),
         }
     }
 
-    fn find_in(&self, value: Value<'_>, waybill: &Waybill<'_>, schema: &Schema) -> Option<Found> {
+    fn find_in(&self, value: Value<'_>, slot: Option<Slot>, waybill: &Waybill<'_>, schema: &Schema) -> Option<Found> {
         match (&self.test, value) {
             (Test::Exists(wanted), value) => {
                 let there = !matches!(value, Value::Absent | Value::Null);
@@ -279,7 +280,7 @@ impl Predicate {
             (Test::Null, value) => matches!(value, Value::Absent | Value::Null).then(|| plain("null", String::new())),
             (_, Value::List(list)) => list
                 .into_iter()
-                .find_map(|element| self.find_in(element, waybill, schema)),
+                .find_map(|element| self.find_in(element, slot, waybill, schema)),
             (Test::Bool(wanted), value) => {
                 let mut buffer = String::new();
                 let text = text_of(value, &mut buffer)?;
@@ -290,7 +291,7 @@ impl Predicate {
             (test, value) => {
                 let mut buffer = String::new();
                 let text = text_of(value, &mut buffer)?;
-                find_in_text(test, text, waybill, schema)
+                find_in_text(test, text, slot, waybill, schema)
             }
         }
     }
@@ -322,7 +323,7 @@ fn number(is: Comparison, than: f64, written: &str, value: Value<'_>) -> Option<
     })
 }
 
-fn find_in_text(test: &Test, text: &str, waybill: &Waybill<'_>, schema: &Schema) -> Option<Found> {
+fn find_in_text(test: &Test, text: &str, slot: Option<Slot>, waybill: &Waybill<'_>, schema: &Schema) -> Option<Found> {
     match test {
         Test::Terms { how, terms, cased } => {
             let (term, [start, end]) = find_term(*how, terms, *cased, text)?;
@@ -353,7 +354,7 @@ fn find_in_text(test: &Test, text: &str, waybill: &Waybill<'_>, schema: &Schema)
         }
         Test::Watch(list) => {
             let mut key = String::new();
-            let Listing { name, basis } = list.find(text, &mut key)?;
+            let Listing { name, basis } = list.find(text, &list.kinds_for(slot?), &mut key)?;
             let current = basis.expires_day >= waybill.occurred_day();
             current.then(|| piece(name, text, 0, text.chars().count()))
         }

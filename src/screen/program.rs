@@ -3,6 +3,7 @@
 use super::matcher::Matcher;
 use super::predicate::Predicate;
 use super::verdict::Hit;
+use super::watchlist::EntryKind;
 use crate::alert::Color;
 use crate::waybill::{Schema, Slot};
 use hashbrown::HashMap;
@@ -193,7 +194,7 @@ pub(super) struct FieldPlan {
     pub numbers: NumberTable,
     /// Atoms of `false` and of `true`.
     pub bools: [Vec<AtomId>; 2],
-    pub watch: Vec<AtomId>,
+    pub watch: Vec<WatchAtom>,
 }
 
 /// Folded texts, each with the atoms it makes true.
@@ -205,6 +206,13 @@ pub(super) struct TextAtom {
     pub atom: AtomId,
     pub term: u32,
     pub cased: bool,
+}
+
+/// An atom that a watchlist makes true, and the kinds of entries that its field is joined with.
+#[derive(Clone, Debug)]
+pub(super) struct WatchAtom {
+    pub atom: AtomId,
+    pub kinds: Vec<EntryKind>,
 }
 
 /// Thresholds in order, so that those a number passes are a run.

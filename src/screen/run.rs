@@ -3,7 +3,7 @@
 use super::compile::number_key;
 use super::predicate::{Found, Test, covers, piece, text_of};
 use super::program::{
-    AtomId, FieldPlan, Meaning, Mode, Node, Posting, Rule, RuleId, Screen, TextAtom, Truth, Validity,
+    AtomId, FieldPlan, Meaning, Mode, Node, Posting, Rule, RuleId, Screen, TextAtom, Truth, Validity, WatchAtom,
 };
 use super::verdict::{Evidence, Hit, Verdict};
 use crate::alert::{Color, mask};
@@ -122,8 +122,13 @@ impl Screen {
 
     #[inline]
     fn look_up_text(&self, plan: &FieldPlan, text: &str, element: u32, waybill: &Waybill<'_>, scratch: &mut Scratch) {
+        let has_terms =
+            plan.contains || !plan.equals.is_empty() || !plan.prefixes.is_empty() || !plan.suffixes.is_empty();
         let mut folded = std::mem::take(&mut scratch.folded);
-        fold_into(text, &mut folded);
+        folded.clear();
+        if has_terms {
+            fold_into(text, &mut folded);
+        }
         if !plan.equals.is_empty() {
             if let Some(atoms) = plan.equals.get(folded.as_slice()) {
                 self.mark_texts(atoms, text, scratch);
@@ -144,13 +149,13 @@ impl Screen {
             self.search(plan.slot, text, &folded, element, scratch);
         }
         scratch.folded = folded;
-        for &atom in &plan.watch {
-            let Test::Watch(list) = &self.atoms[atom as usize].predicate.test else {
+        for WatchAtom { atom, kinds } in &plan.watch {
+            let Test::Watch(list) = &self.atoms[*atom as usize].predicate.test else {
                 continue;
             };
-            let listing = list.find(text, &mut scratch.canonical);
+            let listing = list.find(text, kinds, &mut scratch.canonical);
             if listing.is_some_and(|listing| listing.basis.expires_day >= waybill.occurred_day()) {
-                self.mark(atom, scratch);
+                self.mark(*atom, scratch);
             }
         }
     }

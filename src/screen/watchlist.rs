@@ -1,7 +1,7 @@
 //! Watchlists: an exact join of a field's canonical form with a list that names its authority, its legal basis and its
 //! expiry. Most values are on no list, so a filter of nine bits an entry answers first.
 
-use crate::waybill::identity;
+use crate::waybill::{Slot, identity, slot};
 use hashbrown::HashTable;
 use rustc_hash::FxHasher;
 use std::hash::Hasher;
@@ -161,10 +161,25 @@ impl Watchlist {
         self.index.find(hash, same).map(|&at| &self.entries[at as usize])
     }
 
-    /// The entry that a value stands on, whatever its expiry. `canonical` is a buffer.
+    /// The kinds of entries that a field's values are joined with: its own kind, where the field has one.
+    pub(super) fn kinds_for(&self, field: Slot) -> Vec<EntryKind> {
+        let own = match field {
+            slot::SENDER_PHONE | slot::RECEIVER_PHONE => Some(EntryKind::Phone),
+            slot::SENDER_ID_NO => Some(EntryKind::IdNo),
+            slot::SENDER_NAME | slot::RECEIVER_NAME | slot::SENDER_ORG => Some(EntryKind::Name),
+            _ => None,
+        };
+        self.kinds
+            .iter()
+            .copied()
+            .filter(|kind| own.is_none_or(|own| own == *kind))
+            .collect()
+    }
+
+    /// The entry of one of the kinds that a value stands on, whatever its expiry. `canonical` is a buffer.
     #[inline]
-    pub fn find<'l>(&'l self, text: &str, canonical: &mut String) -> Option<Listing<'l>> {
-        for &kind in &self.kinds {
+    pub(super) fn find<'l>(&'l self, text: &str, kinds: &[EntryKind], canonical: &mut String) -> Option<Listing<'l>> {
+        for &kind in kinds {
             kind.canonical(text, canonical);
             if canonical.is_empty() {
                 continue;
@@ -243,7 +258,8 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(
-                list.find(text, &mut buffer).map(|listing| listing.basis.expires_day),
+                list.find(text, &list.kinds, &mut buffer)
+                    .map(|listing| listing.basis.expires_day),
                 expected,
                 "{text}"
             );

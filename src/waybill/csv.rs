@@ -16,6 +16,7 @@ pub struct CsvLayout {
     /// Where the cell of each column goes; nowhere when nobody asks for it.
     columns: Vec<Vec<Leaf>>,
     names: usize,
+    cells: Cells,
 }
 
 impl CsvLayout {
@@ -49,6 +50,7 @@ impl CsvLayout {
             decoder,
             columns,
             names: names.len(),
+            cells,
         })
     }
 
@@ -58,7 +60,7 @@ impl CsvLayout {
     }
 
     /// Decodes one row (without or with its line end).
-    pub fn decode<'a>(&self, row: &'a [u8], record: &'a mut Record) -> Result<Waybill<'a>, Refusal> {
+    pub fn decode<'a>(&mut self, row: &'a [u8], record: &'a mut Record) -> Result<Waybill<'a>, Refusal> {
         if row.len() > RECORD_BYTES_MAX {
             return Err(too_large());
         }
@@ -68,23 +70,31 @@ impl CsvLayout {
                 "not UTF-8: convert the file, from GB 18030 for example",
             )
         })?;
-        self.decoder.start(record);
-        let mut cells = Cells::default();
+        let Self {
+            decoder,
+            columns,
+            names,
+            cells,
+        } = self;
+        decoder.start(record);
         let mut count = 0;
         for (text, place) in cells.split(row)? {
-            if let Some(leaves) = self.columns.get(count).filter(|_| !text.is_empty()) {
-                self.put(original, record, leaves, text, place)?;
+            if let Some(leaves) = columns.get(count).filter(|_| !text.is_empty()) {
+                decoder.put_cell(original, record, leaves, text, place)?;
             }
             count += 1;
         }
-        if count != self.names {
-            let detail = format!("{count} cells, where the header has {}", self.names);
+        if count != *names {
+            let detail = format!("{count} cells, where the header has {names}");
             return Err(Refusal::record(Reason::CsvShape, detail));
         }
-        self.decoder.finish(original, record)
+        decoder.finish(original, record)
     }
+}
 
-    fn put(
+impl Decoder {
+    /// Puts one cell of a row where its column says.
+    fn put_cell(
         &self,
         original: &str,
         record: &mut Record,
@@ -93,23 +103,24 @@ impl CsvLayout {
         place: Option<Place>,
     ) -> Result<(), Refusal> {
         for leaf in leaves {
-            if self.decoder.schema().kind(leaf.slot) == Kind::TextList {
+            if self.schema().kind(leaf.slot) == Kind::TextList {
                 for element in text.split(';').map(str::trim).filter(|element| !element.is_empty()) {
                     let made = record.make(element);
-                    self.decoder.put(original, record, leaf, Cell::Text(made), true)?;
+                    self.put(original, record, leaf, Cell::Text(made), true)?;
                 }
                 continue;
             }
             let place = place.unwrap_or_else(|| record.make(text));
-            self.decoder.put(original, record, leaf, Cell::Text(place), false)?;
+            self.put(original, record, leaf, Cell::Text(place), false)?;
         }
         Ok(())
     }
 }
 
-/// The cells of one row, unquoted.
-#[derive(Default)]
+/// The cells of one row, unquoted. Reused: setting up its reader costs more than reading a row.
+#[derive(Debug, Default)]
 struct Cells {
+    reader: csv_core::Reader,
     out: Vec<u8>,
     ends: Vec<usize>,
 }
@@ -123,14 +134,15 @@ impl Cells {
         if row.iter().filter(|&&byte| byte == b'"').count() % 2 != 0 {
             return Err(broken("a quoted cell is not closed"));
         }
-        let mut reader = csv_core::Reader::new();
+        self.reader.reset();
         self.out.resize(row.len() + 1, 0);
         self.ends
             .resize(row.iter().filter(|&&byte| byte == b',').count() + 2, 0);
         let (mut read, mut written, mut ends) = (0, 0, 0);
         loop {
             let (result, input, output, cells) =
-                reader.read_record(&row[read..], &mut self.out[written..], &mut self.ends[ends..]);
+                self.reader
+                    .read_record(&row[read..], &mut self.out[written..], &mut self.ends[ends..]);
             (read, written, ends) = (read + input, written + output, ends + cells);
             match result {
                 csv_core::ReadRecordResult::InputEmpty => {}
@@ -167,7 +179,7 @@ mod tests {
             .as_bytes();
 
     fn decode(row: &str) -> Result<(String, Option<f64>, usize), String> {
-        let layout = CsvLayout::new(HEADER, Schema::waybill([]).into(), None).unwrap();
+        let mut layout = CsvLayout::new(HEADER, Schema::waybill([]).into(), None).unwrap();
         let mut record = layout.record();
         let waybill = layout
             .decode(row.as_bytes(), &mut record)
