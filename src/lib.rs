@@ -26,5 +26,14 @@ pub mod case;
 /// Wires the stages; owns threads, channels, shutdown.
 pub mod engine;
 
+/// The configuration: file, environment, and what is wrong with them.
+pub mod config;
+
+/// What is counted and timed.
+pub mod metrics;
+
+/// The program's own log.
+pub mod telemetry;
+
 /// Synthetic waybills with known findings.
 pub mod generate;
