@@ -17,6 +17,9 @@ pub mod ruleset;
 /// The hot path: record in, verdict out.
 pub mod screen;
 
+/// Where records come from, and where refused ones go.
+pub mod intake;
+
 /// Identity, colour and merging of alerts; what each kind of reader may see.
 pub mod alert;
 

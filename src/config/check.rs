@@ -5,7 +5,7 @@ use crate::waybill::Mapping;
 use figment::Provider;
 use figment::providers::Serialized;
 use figment::value::{Dict, Value};
-use std::fmt;
+use std::fmt::{self, Write};
 use std::path::Path;
 
 /// One thing that would keep `jingyou run` from starting.
@@ -31,7 +31,7 @@ pub fn check(config: &Config) -> Vec<Problem> {
         problems.push(Problem {
             key: key.to_owned(),
             detail,
-        })
+        });
     };
     if let Err(error) = writable(&config.data_dir) {
         fault(
@@ -128,6 +128,9 @@ fn kafka(config: &Config, fault: &mut impl FnMut(&str, String)) {
             fault(key, format!("{name} is set by jingyou: delivery depends on it"));
         }
     }
+    if let Err(detail) = crate::intake::client::accepted(kafka) {
+        fault("kafka", detail);
+    }
 }
 
 /// Properties on which the delivery guarantees rest.
@@ -186,7 +189,7 @@ fn show(dict: &Dict, path: &str, into: &mut String) {
                 } else {
                     literal(value)
                 };
-                into.push_str(&format!("{full} = {shown}\n"));
+                writeln!(into, "{full} = {shown}").expect("a string takes any text");
             }
         }
     }
