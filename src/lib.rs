@@ -17,6 +17,9 @@ pub mod ruleset;
 /// The hot path: record in, verdict out.
 pub mod screen;
 
+/// Where records come from, and where refused ones go.
+pub mod intake;
+
 /// Identity, colour and merging of alerts; what each kind of reader may see.
 pub mod alert;
 
@@ -25,6 +28,15 @@ pub mod case;
 
 /// Wires the stages; owns threads, channels, shutdown.
 pub mod engine;
+
+/// The configuration: file, environment, and what is wrong with them.
+pub mod config;
+
+/// What is counted and timed.
+pub mod metrics;
+
+/// The program's own log.
+pub mod telemetry;
 
 /// Synthetic waybills with known findings.
 pub mod generate;
