@@ -5,9 +5,10 @@
 //! disk. What the writer does in which order is [`super::writer`]'s; telling others is `notify`'s, with
 //! [`Desk::on_entry`], [`Desk::entries_after`] and [`Desk::record_delivered`].
 
+use super::chain::Head;
 use super::entry::{Digest, Entry};
 use super::joining::Outcome;
-use super::journal::{Head, Journal, JournalReport, make_dir};
+use super::journal::{Journal, JournalReport, make_dir};
 use super::model::{Case, CaseChange, Deadlines};
 use super::queue::{NotTaken, Patience, Queue, Ticket};
 use super::recovery::{OpenError, StoreStart, open_store};
@@ -286,7 +287,13 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Shared {
     pub(super) fn store(&self) -> Result<Arc<dyn Store>, StoreError> {
         let store = self.store.read().unwrap_or_else(PoisonError::into_inner).clone();
-        store.ok_or_else(|| if self.queue.is_stopped() { StoreError::Closed } else { StoreError::Away })
+        store.ok_or_else(|| {
+            if self.queue.is_stopped() {
+                StoreError::Closed
+            } else {
+                StoreError::Away
+            }
+        })
     }
 
     pub(super) fn set_store(&self, store: Option<Arc<dyn Store>>) {
@@ -315,8 +322,13 @@ impl Shared {
     pub(super) fn end(&self, findings: usize, reason: &str) {
         let mut progress = lock(&self.progress);
         if progress.ended.is_none() {
-            progress.ended = Some(StopError { findings, reason: reason.to_owned() });
-            self.set_health(Health::Stopped { reason: reason.to_owned() });
+            progress.ended = Some(StopError {
+                findings,
+                reason: reason.to_owned(),
+            });
+            self.set_health(Health::Stopped {
+                reason: reason.to_owned(),
+            });
         }
         self.progressed.notify_all();
     }
@@ -326,6 +338,15 @@ impl Shared {
 #[derive(Clone)]
 pub struct Desk {
     handle: Arc<Handle>,
+}
+
+impl std::fmt::Debug for Desk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Desk")
+            .field("head", &self.head().0)
+            .field("health", &self.health())
+            .finish_non_exhaustive()
+    }
 }
 
 struct Handle {
@@ -354,7 +375,11 @@ impl Desk {
         report: JournalReport,
     ) -> Result<(Self, OpenReport), OpenError> {
         let (store, start) = open_store(&config.dir, &journal)?;
-        let report = OpenReport { journal: report, store: start, counts: store.counts()? };
+        let report = OpenReport {
+            journal: report,
+            store: start,
+            counts: store.counts()?,
+        };
         let shared = Arc::new(Shared {
             queue: Queue::new(config.queue_findings_max),
             hooks: Mutex::default(),
@@ -369,11 +394,25 @@ impl Desk {
         let apply_timeout = config.apply_timeout;
         let dir = config.dir.clone();
         let writer = Writer::new(config, clock, journal, Arc::clone(&shared));
-        let writer = thread::Builder::new().name("desk".to_owned()).spawn(move || writer.run()).map_err(|error| {
-            OpenError::Folder { path: dir, doing: "starting the thread that writes to it", error }
-        })?;
-        let handle = Handle { shared, writer: Mutex::new(Some(writer)), apply_timeout };
-        Ok((Self { handle: Arc::new(handle) }, report))
+        let writer = thread::Builder::new()
+            .name("desk".to_owned())
+            .spawn(move || writer.run())
+            .map_err(|error| OpenError::Folder {
+                path: dir,
+                doing: "starting the thread that writes to it",
+                error,
+            })?;
+        let handle = Handle {
+            shared,
+            writer: Mutex::new(Some(writer)),
+            apply_timeout,
+        };
+        Ok((
+            Self {
+                handle: Arc::new(handle),
+            },
+            report,
+        ))
     }
 
     fn shared(&self) -> &Shared {
@@ -382,15 +421,21 @@ impl Desk {
 
     /// Submits findings, waiting while the queue is full. No findings get the ticket of those submitted last.
     pub fn submit(&self, findings: Vec<Finding>) -> Result<Ticket, Stopped> {
-        self.shared().queue.push(findings, None, Patience::Forever).map_err(|_| Stopped)
+        self.shared()
+            .queue
+            .push(findings, None, Patience::Forever)
+            .map_err(|_| Stopped)
     }
 
     /// Submits findings if there is room now.
     pub fn try_submit(&self, findings: Vec<Finding>) -> Result<Ticket, TrySubmitError> {
-        self.shared().queue.push(findings, None, Patience::Never).map_err(|not| match not {
-            NotTaken::Full(findings) => TrySubmitError::Full(findings),
-            NotTaken::Stopped => TrySubmitError::Stopped(Stopped),
-        })
+        self.shared()
+            .queue
+            .push(findings, None, Patience::Never)
+            .map_err(|not| match not {
+                NotTaken::Full(findings) => TrySubmitError::Full(findings),
+                NotTaken::Stopped => TrySubmitError::Stopped(Stopped),
+            })
     }
 
     /// The highest ticket all of whose changes, and all before, are on the disk and in the store. Does not wait.
@@ -402,7 +447,9 @@ impl Desk {
     pub fn wait(&self, ticket: Ticket, timeout: Duration) -> Result<(), WaitError> {
         let shared = self.shared();
         let waiting = |progress: &mut Progress| progress.durable < ticket.0 && progress.ended.is_none();
-        let waited = shared.progressed.wait_timeout_while(lock(&shared.progress), timeout, waiting);
+        let waited = shared
+            .progressed
+            .wait_timeout_while(lock(&shared.progress), timeout, waiting);
         let (progress, _) = waited.unwrap_or_else(PoisonError::into_inner);
         match (progress.durable >= ticket.0, &progress.ended) {
             (true, _) => Ok(()),
@@ -418,10 +465,13 @@ impl Desk {
         }
         let end = Instant::now() + self.handle.apply_timeout;
         let (reply, outcomes) = sync_channel(1);
-        self.shared().queue.push(findings, Some(reply), Patience::Until(end)).map_err(|not| match not {
-            NotTaken::Full(_) => ApplyError::Full,
-            NotTaken::Stopped => ApplyError::Stopped,
-        })?;
+        self.shared()
+            .queue
+            .push(findings, Some(reply), Patience::Until(end))
+            .map_err(|not| match not {
+                NotTaken::Full(_) => ApplyError::Full,
+                NotTaken::Stopped => ApplyError::Stopped,
+            })?;
         let left = end.saturating_duration_since(Instant::now());
         outcomes.recv_timeout(left).map_err(|error| match error {
             RecvTimeoutError::Timeout => ApplyError::Timeout,
@@ -447,11 +497,17 @@ impl Desk {
     /// A case with its alerts and its timeline.
     pub fn case(&self, case_id: &str) -> Result<Option<CaseView>, StoreError> {
         self.read(|store| {
-            let Some(case) = store.case(case_id)? else { return Ok(None) };
+            let Some(case) = store.case(case_id)? else {
+                return Ok(None);
+            };
             let alerts = case.alert_ids.iter().filter_map(|id| store.alert(*id).transpose());
             let alerts = alerts.collect::<Result<_, _>>()?;
             let entries = store.timeline(case_id, TIMELINE_ENTRIES_MAX)?;
-            Ok(Some(CaseView { case, alerts, timeline: entries.iter().map(TimelineItem::from).collect() }))
+            Ok(Some(CaseView {
+                case,
+                alerts,
+                timeline: entries.iter().map(TimelineItem::from).collect(),
+            }))
         })
     }
 
@@ -497,7 +553,10 @@ impl Desk {
 
     /// What the writer has done.
     pub fn stats(&self) -> DeskStats {
-        DeskStats { queued_findings: self.shared().queue.len(), ..*lock(&self.shared().stats) }
+        DeskStats {
+            queued_findings: self.shared().queue.len(),
+            ..*lock(&self.shared().stats)
+        }
     }
 
     /// Takes nothing more, writes what was taken, closes journal and store. Other handles then find the desk stopped.
@@ -535,5 +594,231 @@ impl Drop for Handle {
         if let Err(error) = self.stop() {
             tracing::error!(%error, "desk dropped");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::case::joining::Fate;
+    use crate::case::testing::{Faults, FaultyDisk, clock, red, yellow};
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    struct Failures(Mutex<Sender<String>>);
+
+    impl DeskObserver for Failures {
+        fn degraded(&self, reason: &str) {
+            let _nobody_listens = lock(&self.0).send(reason.to_owned());
+        }
+    }
+
+    /// A desk on a disk that fails as told, and the reasons that it gives.
+    fn faulty(dir: &std::path::Path, queue_findings_max: usize) -> (Desk, Arc<Faults>, Receiver<String>) {
+        let (reasons, heard) = channel();
+        let config = DeskConfig {
+            queue_findings_max,
+            retry_wait_min: Duration::from_millis(1),
+            retry_wait_max: Duration::from_millis(1),
+            apply_timeout: PATIENCE,
+            observer: Arc::new(Failures(Mutex::new(reasons))),
+            ..DeskConfig::new(dir)
+        };
+        let faults = Faults::none();
+        let disk = Arc::clone(&faults);
+        let (journal, report) = Journal::open(dir).expect("opens");
+        let journal = journal.with_medium(|medium| {
+            Box::new(FaultyDisk {
+                disk: medium,
+                faults: disk,
+            })
+        });
+        let (desk, _) = Desk::start(config, clock(), journal, report).expect("starts");
+        (desk, faults, heard)
+    }
+
+    fn open(dir: &std::path::Path) -> (Desk, OpenReport) {
+        Desk::open(
+            DeskConfig {
+                apply_timeout: PATIENCE,
+                ..DeskConfig::new(dir)
+            },
+            clock(),
+        )
+        .expect("opens")
+    }
+
+    #[test]
+    fn a_full_disk_loses_nothing_and_recovers_by_itself() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (desk, faults, failures) = faulty(dir.path(), 2);
+        faults.room.store(100, Ordering::SeqCst);
+        let ticket = desk.submit(vec![yellow("YT1", "r1", &["s1"])]).expect("taken");
+        assert!(failures.recv_timeout(PATIENCE).expect("said so").contains("writing"));
+        assert!(matches!(desk.health(), Health::Degraded { .. }));
+        assert_eq!(desk.durable(), Ticket(0));
+        assert_eq!(desk.wait(ticket, Duration::ZERO), Err(WaitError::Timeout));
+
+        let last = desk
+            .submit(vec![yellow("YT2", "r1", &["s2"]), yellow("YT3", "r1", &["s3"])])
+            .expect("there is room");
+        let full = desk.try_submit(vec![yellow("YT4", "r1", &["s4"])]);
+        assert!(matches!(full, Err(TrySubmitError::Full(findings)) if findings.len() == 1));
+
+        faults.room.store(u64::MAX, Ordering::SeqCst);
+        desk.wait(last, PATIENCE).expect("durable");
+        assert_eq!((desk.health(), desk.durable()), (Health::Good, last));
+        assert_eq!(desk.counts().expect("counts"), Counts { alerts: 3, cases: 3 });
+        assert!(desk.stats().failures > 0);
+        desk.stop().expect("all written");
+        assert_eq!(open(dir.path()).1.counts.alerts, 3);
+    }
+
+    #[test]
+    fn stopping_on_a_full_disk_says_what_is_not_written() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (desk, faults, failures) = faulty(dir.path(), 10);
+        desk.apply_now(vec![yellow("YT1", "r1", &["s1"])]).expect("durable");
+        faults.fsync_fails.store(true, Ordering::SeqCst);
+        let ticket = desk.submit(vec![yellow("YT2", "r1", &["s2"])]).expect("taken");
+        failures.recv_timeout(PATIENCE).expect("said so");
+        desk.submit(vec![yellow("YT3", "r1", &["s3"])]).expect("taken");
+        let other = desk.clone();
+        let error = desk.stop().expect_err("not all written");
+        assert_eq!(error.findings, 2);
+        assert!(error.reason.contains("fsync"), "{error}");
+        assert_eq!(other.wait(ticket, PATIENCE), Err(WaitError::Stopped));
+        assert_eq!(other.submit(Vec::new()), Err(Stopped));
+        assert_eq!(
+            other.apply_now(vec![yellow("YT9", "r1", &[])]),
+            Err(ApplyError::Stopped)
+        );
+        assert!(matches!(other.counts(), Err(StoreError::Closed)));
+        assert!(matches!(other.health(), Health::Stopped { .. }));
+        assert_eq!(open(dir.path()).1.counts.alerts, 1);
+    }
+
+    #[test]
+    fn a_damaged_store_is_built_again_while_running() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (desk, _) = open(dir.path());
+        desk.apply_now(vec![yellow("YT1", "r1", &["s1"]), red("YT2", "r9", &["s2"])])
+            .expect("durable");
+        let before = desk.alerts(&AlertQuery::default()).expect("a page");
+        desk.shared().queue.damaged("a test says so");
+        desk.apply_now(vec![yellow("YT1", "r1", &["s1"])]).expect("goes on");
+        assert_eq!(desk.alerts(&AlertQuery::default()).expect("a page"), before);
+        assert!(dir.path().join("store.damaged-1").is_dir());
+        assert_eq!(desk.health(), Health::Good);
+    }
+
+    #[test]
+    fn findings_of_one_group_meet_each_other() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (desk, _) = open(dir.path());
+        let group = vec![
+            yellow("YT1", "r1", &["s1"]),
+            yellow("YT1", "r1", &["s1"]),
+            yellow("YT1", "r2", &["s1"]),
+            yellow("YT2", "r1", &["s1"]),
+            red("YT1", "r9", &["s1"]),
+            yellow("YT1", "r3", &["s1"]),
+        ];
+        let outcomes = desk.apply_now(group).expect("durable");
+        let fates: Vec<Fate> = outcomes.iter().map(|outcome| outcome.fate).collect();
+        assert_eq!(
+            fates,
+            [
+                Fate::Raised,
+                Fate::Seen,
+                Fate::Joined,
+                Fate::Raised,
+                Fate::Superseded,
+                Fate::Joined
+            ],
+        );
+        assert!(outcomes.iter().all(|outcome| outcome.case_id == outcomes[0].case_id));
+        assert_eq!(desk.counts().expect("counts"), Counts { alerts: 3, cases: 1 });
+        assert_eq!((desk.head().0, desk.stats().groups), (5, 1));
+    }
+
+    #[test]
+    fn delivery_notes_do_not_breed() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (desk, _) = open(dir.path());
+        desk.apply_now(vec![yellow("YT1", "r1", &["s1"])]).expect("durable");
+        desk.record_delivered("kafka", 1);
+        // A group with a finding that changes nothing comes after the note.
+        desk.apply_now(vec![yellow("YT1", "r1", &["s1"])]).expect("durable");
+        assert_eq!((desk.delivered("kafka").expect("a number"), desk.head().0), (1, 2));
+        for up_to in [0, 1, 2, u64::MAX] {
+            desk.record_delivered("kafka", up_to);
+            desk.apply_now(vec![yellow("YT1", "r1", &["s1"])]).expect("durable");
+        }
+        assert_eq!((desk.delivered("kafka").expect("a number"), desk.head().0), (1, 2));
+        assert_eq!(desk.delivered("other").expect("a number"), 0);
+        drop(desk);
+        assert_eq!(open(dir.path()).0.delivered("kafka").expect("a number"), 1);
+    }
+
+    #[test]
+    fn hooks_get_every_entry_in_order_and_a_panicking_one_harms_nobody() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (desk, _) = open(dir.path());
+        let (sender, entries) = channel();
+        desk.on_entry(Box::new(|_| panic!("a bad hook")));
+        desk.on_entry(Box::new(move |entry| {
+            sender.send(Arc::clone(entry)).expect("the test listens");
+        }));
+        for n in 0..3 {
+            desk.apply_now(vec![yellow(&format!("YT{n}"), "r1", &[])])
+                .expect("durable");
+        }
+        desk.clone().stop().expect("written");
+        let heard: Vec<u64> = entries.try_iter().map(|entry| entry.seq).collect();
+        assert_eq!(heard, [1, 2, 3]);
+    }
+
+    #[test]
+    fn no_findings_get_the_ticket_of_those_before() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (desk, _) = open(dir.path());
+        assert_eq!(desk.submit(Vec::new()), Ok(Ticket(0)));
+        desk.wait(Ticket(0), Duration::ZERO).expect("nothing to wait for");
+        let ticket = desk.submit(vec![yellow("YT1", "r1", &[])]).expect("taken");
+        assert_eq!(desk.submit(Vec::new()), Ok(ticket));
+        desk.wait(ticket, PATIENCE).expect("durable");
+    }
+
+    #[test]
+    fn a_finding_that_cannot_be_written_is_refused_and_the_rest_goes_on() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (desk, _) = open(dir.path());
+        let odd = Finding {
+            occurred_at: time::macros::datetime!(-0001-01-01 0:00 UTC),
+            ..yellow("YT1", "r1", &["s1"])
+        };
+        let outcomes = desk
+            .apply_now(vec![odd, yellow("YT2", "r1", &["s1"])])
+            .expect("durable");
+        assert_eq!((outcomes[0].fate, &outcomes[0].case_id), (Fate::Refused, &None));
+        assert_eq!(outcomes[1].fate, Fate::Raised);
+        assert_eq!((desk.head().0, desk.stats().refused), (1, 1));
+    }
+
+    #[test]
+    fn a_folder_has_one_desk() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (desk, _) = open(dir.path());
+        let second = Desk::open(DeskConfig::new(dir.path()), clock());
+        assert!(
+            second
+                .expect_err("refused")
+                .to_string()
+                .contains("in use by another process")
+        );
+        drop(desk);
+        open(dir.path());
     }
 }

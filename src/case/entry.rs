@@ -62,7 +62,8 @@ impl Serialize for Digest {
 impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        Self::parse(text.as_bytes()).ok_or_else(|| serde::de::Error::custom("a hash is 64 lower-case hexadecimal digits"))
+        Self::parse(text.as_bytes())
+            .ok_or_else(|| serde::de::Error::custom("a hash is 64 lower-case hexadecimal digits"))
     }
 }
 
@@ -163,7 +164,9 @@ impl Change {
             "alert.joined" => serde_json::from_value(data).map(Self::AlertJoined).map_err(wrong),
             "alert.superseded" => serde_json::from_value(data).map(Self::AlertSuperseded).map_err(wrong),
             OUTBOX_DELIVERED => serde_json::from_value(data).map(Self::OutboxDelivered).map_err(wrong),
-            _ => Err(format!("its action {action:?} is not known here; a newer jingyou wrote it")),
+            _ => Err(format!(
+                "its action {action:?} is not known here; a newer jingyou wrote it"
+            )),
         }
     }
 }

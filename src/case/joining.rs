@@ -61,7 +61,14 @@ pub(super) type Settled = (Outcome, Option<Change>);
 impl<'a> Pending<'a> {
     /// Nothing pending, at wall time `now`.
     pub(super) fn new(store: &'a dyn Store, deadlines: Deadlines, now: OffsetDateTime) -> Self {
-        Self { store, deadlines, now, known: HashMap::new(), cases: HashMap::new(), open: HashMap::new() }
+        Self {
+            store,
+            deadlines,
+            now,
+            known: HashMap::new(),
+            cases: HashMap::new(),
+            open: HashMap::new(),
+        }
     }
 
     /// Works out what a finding changes. Nothing is pending until the change is given to [`Self::put`].
@@ -74,7 +81,14 @@ impl<'a> Pending<'a> {
             Merged::Seen(_) => {
                 let alert = known.red.as_ref().or(known.yellow.as_ref());
                 let case_id = alert.and_then(|alert| alert.case_id.clone());
-                return Ok((Outcome { fate: Fate::Seen, alert_id, case_id }, None));
+                return Ok((
+                    Outcome {
+                        fate: Fate::Seen,
+                        alert_id,
+                        case_id,
+                    },
+                    None,
+                ));
             }
             Merged::Raised(alert) => Change::AlertRaised(self.place(*alert)?),
             Merged::Joined(alert) => Change::AlertJoined(self.follow(*alert)?),
@@ -85,12 +99,27 @@ impl<'a> Pending<'a> {
             Change::AlertJoined(_) => Fate::Joined,
             _ => Fate::Superseded,
         };
-        Ok((Outcome { fate, alert_id, case_id: change.case_id().map(str::to_owned) }, Some(change)))
+        Ok((
+            Outcome {
+                fate,
+                alert_id,
+                case_id: change.case_id().map(str::to_owned),
+            },
+            Some(change),
+        ))
     }
 
     /// Makes a change part of what the next finding meets.
     pub(super) fn put(&mut self, change: &Change) {
-        let Some(AlertChange { alert, superseded, case, .. }) = change.alert_change() else { return };
+        let Some(AlertChange {
+            alert,
+            superseded,
+            case,
+            ..
+        }) = change.alert_change()
+        else {
+            return;
+        };
         let known = self.known.entry(alert.waybill_no.clone()).or_default();
         for alert in superseded.iter().chain([alert]) {
             match alert.color {
@@ -210,5 +239,11 @@ fn change(
     if let Some(superseded) = &mut superseded {
         superseded.case_id.get_or_insert_with(|| case.case_id.clone());
     }
-    AlertChange { alert, superseded, case, orders, case_change }
+    AlertChange {
+        alert,
+        superseded,
+        case,
+        orders,
+        case_change,
+    }
 }

@@ -1,21 +1,4 @@
-//! The journal: the truth about cases, as an append-only, hash-chained file of JSON Lines, `journal.jsonl`.
-//!
-//! # A line
-//!
-//! ```json
-//! {"seq":1,"at":"2026-11-11T00:23:11.5Z","actor":"engine","action":"alert.raised","case":"330482-20261111-7K3M9Q",
-//!  "data":{…},"prev":"<64 hex>","hash":"<64 hex>"}
-//! ```
-//!
-//! on one line without white space, keys in this order, `hash` last, ended by a line feed. `hash` is SHA-256 over the
-//! bytes of the line up to and without `,"hash":"`, followed by one `}` — the object without its `hash`. `prev` is the
-//! `hash` of the line before, 64 zeros in the first line. `seq` counts from 1. So any line can be checked with
-//!
-//! ```sh
-//! sed -n 1p journal.jsonl | sed 's/,"hash":"[0-9a-f]*"}$/}/' | tr -d '\n' | sha256sum
-//! ```
-//!
-//! # What is promised
+//! The journal: the truth about cases, an append-only file of hash-chained lines, `journal.jsonl` ([`super::chain`]).
 //!
 //! A group of entries is appended by one write and one fsync, and counts only once the fsync has returned. When either
 //! fails (disk full, I/O error), the file is cut back to its last good length and the caller has its entries still. A
@@ -24,136 +7,20 @@
 //!
 //! What the entries mean is left out: see [`super::entry`]; nor does the journal know of the store.
 
-use super::entry::{Change, Digest, Entry, OUTBOX_DELIVERED};
-use serde::Deserialize;
-use sha2::{Digest as _, Sha256};
-use std::borrow::Cow;
+use super::chain::{
+    Break, FILE_NAME, Fault, Head, JournalError, LINE_BYTES_MAX, Lines, Place, Placed, Step, io_error, seal,
+};
+use super::entry::{Change, Entry, OUTBOX_DELIVERED};
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use time::{OffsetDateTime, UtcOffset};
 use time::format_description::well_known::Rfc3339;
-
-/// Name of the journal in its folder.
-pub const FILE_NAME: &str = "journal.jsonl";
-
-/// Longest line: a change that would need more is refused before it gets here, and a reader stops at it.
-pub const LINE_BYTES_MAX: usize = 16 * 1024 * 1024;
+use time::{OffsetDateTime, UtcOffset};
 
 /// Longest tail that one torn group can leave; more than this that does not check is damage, not a crash.
 const TORN_BYTES_MAX: u64 = 64 * 1024 * 1024;
-
-/// What every line ends with: `,"hash":"`, 64 digits, `"}`.
-const HASH_KEY: &[u8] = b",\"hash\":\"";
-const HASH_BYTES: usize = HASH_KEY.len() + 64 + 2;
-
-/// Why a line of the journal does not check.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
-    /// No line feed at the end of the file.
-    #[error("the line is cut off: it has no line feed at its end")]
-    CutOff,
-    /// Longer than any entry.
-    #[error("the line is longer than {LINE_BYTES_MAX} bytes, which no entry is")]
-    TooLong,
-    /// No hash at its end.
-    #[error("the line does not end with a hash")]
-    NoHash,
-    /// The hash is right but the content is no entry, which no crash leaves.
-    #[error("the line is no entry: {0}")]
-    NotAnEntry(String),
-    /// The content is not what was hashed.
-    #[error("the content hashes to {content}, the line says {found}")]
-    Hash {
-        /// The hash in the line.
-        found: Digest,
-        /// The hash of the content.
-        content: Digest,
-    },
-    /// The line is whole but not in its place.
-    #[error("the line has seq {found}, expected {expected}")]
-    Seq {
-        /// In the line.
-        found: u64,
-        /// By the line before.
-        expected: u64,
-    },
-    /// The line is whole but follows another one.
-    #[error("the line follows {found}, but the line before has the hash {expected}")]
-    Prev {
-        /// In the line.
-        found: Digest,
-        /// By the line before.
-        expected: Digest,
-    },
-}
-
-impl Fault {
-    /// True of what a write that was cut short can leave: a line that is not itself whole.
-    const fn may_be_torn(&self) -> bool {
-        matches!(self, Self::CutOff | Self::TooLong | Self::NoHash | Self::Hash { .. })
-    }
-}
-
-/// Where the chain breaks.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("line {line} (entry {seq}, byte {offset}): {fault}")]
-pub struct Break {
-    /// Line number, from 1.
-    pub line: u64,
-    /// The entry that should be there.
-    pub seq: u64,
-    /// Byte at which the line begins.
-    pub offset: u64,
-    /// What is wrong with it.
-    pub fault: Fault,
-}
-
-/// What goes wrong with a journal.
-#[derive(Debug, thiserror::Error)]
-pub enum JournalError {
-    /// The file could not be read or written.
-    #[error("journal {}: {doing}: {error}", .path.display())]
-    Io {
-        /// The journal.
-        path: PathBuf,
-        /// What was being done.
-        doing: &'static str,
-        /// What the system said.
-        #[source]
-        error: io::Error,
-    },
-    /// There is no journal.
-    #[error("journal {}: no such file; name the folder that holds {FILE_NAME}", .0.display())]
-    Missing(PathBuf),
-    /// Another process has it.
-    #[error("journal {}: in use by another process; stop that one first", .0.display())]
-    Locked(PathBuf),
-    /// The chain breaks before its end.
-    #[error(
-        "journal {}: broken at {broken}; what follows it cannot be trusted: restore the file from a copy, or keep it \
-         as evidence and start a new folder",
-        .path.display()
-    )]
-    Broken {
-        /// The journal.
-        path: PathBuf,
-        /// Where.
-        broken: Break,
-    },
-    /// An entry is whole but not understood.
-    #[error("journal {}: entry {seq}: {what}", .path.display())]
-    Unreadable {
-        /// The journal.
-        path: PathBuf,
-        /// The entry.
-        seq: u64,
-        /// Why.
-        what: String,
-    },
-}
 
 /// A torn tail that was moved aside on opening.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -179,33 +46,6 @@ pub struct JournalReport {
     pub torn: Option<Torn>,
 }
 
-/// The last entry: its number and hash. 0 and zeros in an empty journal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Head {
-    /// Number of the last entry.
-    pub seq: u64,
-    /// Its hash.
-    pub hash: Digest,
-}
-
-/// Where a line is in the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// Byte at which it begins.
-    pub offset: u64,
-    /// Its length without the line feed.
-    pub bytes: u32,
-}
-
-/// An entry and where it is.
-#[derive(Clone, Debug)]
-pub struct Placed {
-    /// The entry.
-    pub entry: Arc<Entry>,
-    /// Its line.
-    pub place: Place,
-}
-
 /// A change that is to be written.
 #[derive(Clone, Debug)]
 pub(crate) struct Draft {
@@ -217,11 +57,20 @@ pub(crate) struct Draft {
 impl Draft {
     /// Refuses a change that no line can hold, so that a draft can always be written.
     pub(crate) fn new(actor: &str, change: Change) -> Result<Self, String> {
-        let data = change.data().map_err(|error| format!("it cannot be written as JSON: {error}"))?;
+        let data = change
+            .data()
+            .map_err(|error| format!("it cannot be written as JSON: {error}"))?;
         if data.len() > LINE_BYTES_MAX / 2 {
-            return Err(format!("it needs {} bytes, more than half a line of {LINE_BYTES_MAX}", data.len()));
+            return Err(format!(
+                "it needs {} bytes, more than half a line of {LINE_BYTES_MAX}",
+                data.len()
+            ));
         }
-        Ok(Self { actor: actor.to_owned(), change, data })
+        Ok(Self {
+            actor: actor.to_owned(),
+            change,
+            data,
+        })
     }
 
     /// What is to be written.
@@ -234,7 +83,7 @@ impl Draft {
         let seq = head.seq + 1;
         let case = self.change.case_id();
         let text = |value: &str| serde_json::Value::from(value).to_string();
-        let mut line = format!(
+        let content = format!(
             r#"{{"seq":{seq},"at":"{}","actor":{},"action":"{}","case":{},"data":{},"prev":"{}"}}"#,
             at.format(&Rfc3339).expect("a stamped time has a form"),
             text(&self.actor),
@@ -244,11 +93,7 @@ impl Draft {
             head.hash,
         )
         .into_bytes();
-        let hash = Digest(Sha256::digest(&line).into());
-        line.pop();
-        line.extend_from_slice(HASH_KEY);
-        line.extend_from_slice(hash.to_string().as_bytes());
-        line.extend_from_slice(b"\"}\n");
+        let (line, hash) = seal(content);
         let entry = Entry {
             seq,
             at,
@@ -327,7 +172,11 @@ impl Journal {
             None => None,
             Some(broken) => Some(move_aside(&path, &file, broken)?),
         };
-        let report = JournalReport { entries: scanned.head.seq, bytes: scanned.bytes, torn };
+        let report = JournalReport {
+            entries: scanned.head.seq,
+            bytes: scanned.bytes,
+            torn,
+        };
         let journal = Self {
             path,
             medium: Box::new(file),
@@ -355,24 +204,37 @@ impl Journal {
     }
 
     /// Appends a group with one write and one fsync. On an error nothing of it counts, and it can be tried again.
-    pub(crate) fn append(&mut self, at: OffsetDateTime, drafts: &[Draft]) -> Result<(Vec<Placed>, Appended), JournalError> {
+    pub(crate) fn append(
+        &mut self,
+        at: OffsetDateTime,
+        drafts: &[Draft],
+    ) -> Result<(Vec<Placed>, Appended), JournalError> {
         self.clean()?;
         let (mut head, mut offset, mut last_told) = (self.head, self.bytes, self.last_told);
         let mut group = Vec::new();
         let mut placed = Vec::with_capacity(drafts.len());
         for draft in drafts {
             let (line, entry) = draft.write(at, head);
-            head = Head { seq: entry.seq, hash: entry.hash };
+            head = Head {
+                seq: entry.seq,
+                hash: entry.hash,
+            };
             if entry.change.action() != OUTBOX_DELIVERED {
                 last_told = entry.seq;
             }
             let bytes = line.len() as u32 - 1;
-            placed.push(Placed { entry: Arc::new(entry), place: Place { offset, bytes } });
+            placed.push(Placed {
+                entry: Arc::new(entry),
+                place: Place { offset, bytes },
+            });
             offset += line.len() as u64;
             group.extend_from_slice(&line);
         }
         let sync_time = self.write(&group)?;
-        let appended = Appended { bytes: group.len() as u64, sync_time };
+        let appended = Appended {
+            bytes: group.len() as u64,
+            sync_time,
+        };
         (self.head, self.bytes, self.last_told) = (head, offset, last_told);
         Ok((placed, appended))
     }
@@ -407,7 +269,11 @@ impl Journal {
     }
 
     fn failed(&self, doing: &'static str, error: io::Error) -> JournalError {
-        JournalError::Io { path: self.path.clone(), doing, error }
+        JournalError::Io {
+            path: self.path.clone(),
+            doing,
+            error,
+        }
     }
 
     /// Puts another medium in the file's place.
@@ -416,11 +282,6 @@ impl Journal {
         self.medium = wrap(self.medium);
         self
     }
-}
-
-fn io_error(path: &Path, doing: &'static str) -> impl FnOnce(io::Error) -> JournalError {
-    let path = path.to_owned();
-    move |error| JournalError::Io { path, doing, error }
 }
 
 /// Opens the file for reading and appending, for the owner alone, and locks it.
@@ -460,42 +321,42 @@ struct Scanned {
 
 /// Checks the whole file. A tail that a crash can have left is given back; any other break is an error.
 fn scan(path: &Path, file: &File) -> Result<Scanned, JournalError> {
-    let mut lines = Lines::new(BufReader::with_capacity(1 << 20, file), Place { offset: 0, bytes: 0 }, Head::default());
-    let mut scanned = Scanned { head: Head::default(), bytes: 0, last_told: 0, tail: None };
+    let mut lines = Lines::new(
+        BufReader::with_capacity(1 << 20, file),
+        Place { offset: 0, bytes: 0 },
+        Head::default(),
+    );
+    let mut scanned = Scanned {
+        head: Head::default(),
+        bytes: 0,
+        last_told: 0,
+        tail: None,
+    };
     loop {
         match lines.next().map_err(io_error(path, "reading"))? {
             Step::End => return Ok(scanned),
             Step::Line(line) => {
-                scanned.head = Head { seq: line.head.seq, hash: line.head.hash };
+                scanned.head = Head {
+                    seq: line.head.seq,
+                    hash: line.head.hash,
+                };
                 scanned.bytes = line.place.offset + u64::from(line.place.bytes) + 1;
                 if line.head.action != OUTBOX_DELIVERED {
                     scanned.last_told = line.head.seq;
                 }
             }
             Step::Broken(broken) => {
-                if broken.fault.may_be_torn() && is_tail(path, &mut lines, broken.offset)? {
+                let is_tail = lines
+                    .nothing_follows(&broken, TORN_BYTES_MAX)
+                    .map_err(io_error(path, "reading"))?;
+                if broken.fault.may_be_torn() && is_tail {
                     scanned.tail = Some(broken);
                     return Ok(scanned);
                 }
-                return Err(JournalError::Broken { path: path.to_owned(), broken });
-            }
-        }
-    }
-}
-
-/// True if no whole line follows, and no more than one group can have left.
-fn is_tail<R: BufRead>(path: &Path, lines: &mut Lines<R>, start: u64) -> Result<bool, JournalError> {
-    loop {
-        if lines.offset - start > TORN_BYTES_MAX {
-            return Ok(false);
-        }
-        match lines.read_line().map_err(io_error(path, "reading"))? {
-            Read1::End | Read1::CutOff => return Ok(lines.offset - start <= TORN_BYTES_MAX),
-            Read1::TooLong => return Ok(false),
-            Read1::Line => {
-                if content_hash(&lines.line).is_ok() {
-                    return Ok(false);
-                }
+                return Err(JournalError::Broken {
+                    path: path.to_owned(),
+                    broken,
+                });
             }
         }
     }
@@ -503,7 +364,7 @@ fn is_tail<R: BufRead>(path: &Path, lines: &mut Lines<R>, start: u64) -> Result<
 
 /// Copies the bytes from a break to the end into a file of their own, makes that durable, then cuts them off.
 fn move_aside(path: &Path, file: &File, broken: &Break) -> Result<Torn, JournalError> {
-    let (aside, mut torn) = (1..)
+    let (aside, mut torn) = (1..=u32::MAX)
         .map(|n| path.with_file_name(format!("journal.torn-{}-{n}", broken.seq)))
         .find_map(|aside| match File::create_new(&aside) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => None,
@@ -522,249 +383,12 @@ fn move_aside(path: &Path, file: &File, broken: &Break) -> Result<Torn, JournalE
         Ok(bytes)
     })();
     let bytes = copied.map_err(io_error(path, "moving its torn tail aside"))?;
-    Ok(Torn { path: aside, bytes, seq: broken.seq, fault: broken.fault.clone() })
-}
-
-/// The parts of a line that the chain is made of.
-#[derive(Deserialize)]
-struct LineHead<'a> {
-    seq: u64,
-    #[serde(with = "time::serde::rfc3339")]
-    at: OffsetDateTime,
-    #[serde(borrow)]
-    action: Cow<'a, str>,
-    prev: Digest,
-    hash: Digest,
-}
-
-/// A line that checks.
-struct Line<'a> {
-    head: LineHead<'a>,
-    place: Place,
-    bytes: &'a [u8],
-}
-
-/// One step of reading: a line that checks, the end, or the break.
-enum Step<'a> {
-    Line(Line<'a>),
-    End,
-    Broken(Break),
-}
-
-/// One line read, unchecked.
-enum Read1 {
-    Line,
-    CutOff,
-    TooLong,
-    End,
-}
-
-/// Reads lines in order and checks each against the one before.
-struct Lines<R> {
-    reader: R,
-    line: Vec<u8>,
-    line_no: u64,
-    /// Byte after what has been read.
-    offset: u64,
-    head: Head,
-}
-
-impl<R: BufRead> Lines<R> {
-    /// Reads on after a line, whose entry was `head`.
-    fn new(reader: R, after: Place, head: Head) -> Self {
-        let offset = if head.seq == 0 { 0 } else { after.offset + u64::from(after.bytes) + 1 };
-        Self { reader, line: Vec::new(), line_no: head.seq, offset, head }
-    }
-
-    fn read_line(&mut self) -> io::Result<Read1> {
-        self.line.clear();
-        let read = (&mut self.reader).take(LINE_BYTES_MAX as u64 + 1).read_until(b'\n', &mut self.line)?;
-        self.offset += read as u64;
-        Ok(match self.line.last() {
-            None => Read1::End,
-            Some(b'\n') => {
-                self.line.pop();
-                Read1::Line
-            }
-            Some(_) if read > LINE_BYTES_MAX => Read1::TooLong,
-            Some(_) => Read1::CutOff,
-        })
-    }
-
-    fn next(&mut self) -> io::Result<Step<'_>> {
-        let offset = self.offset;
-        let read = self.read_line()?;
-        self.line_no += 1;
-        let expected = Head { seq: self.head.seq + 1, hash: self.head.hash };
-        let checked = match read {
-            Read1::End => return Ok(Step::End),
-            Read1::CutOff => Err(Fault::CutOff),
-            Read1::TooLong => Err(Fault::TooLong),
-            Read1::Line => check(&self.line, expected),
-        };
-        Ok(match checked {
-            Err(fault) => Step::Broken(Break { line: self.line_no, seq: expected.seq, offset, fault }),
-            Ok(head) => {
-                self.head = Head { seq: head.seq, hash: head.hash };
-                Step::Line(Line { head, place: Place { offset, bytes: self.line.len() as u32 }, bytes: &self.line })
-            }
-        })
-    }
-}
-
-/// Checks a line against its own hash and the entry before.
-fn check(line: &[u8], expected: Head) -> Result<LineHead<'_>, Fault> {
-    content_hash(line)?;
-    let head: LineHead = serde_json::from_slice(line).map_err(|error| Fault::NotAnEntry(error.to_string()))?;
-    if head.seq != expected.seq {
-        return Err(Fault::Seq { found: head.seq, expected: expected.seq });
-    }
-    if head.prev != expected.hash {
-        return Err(Fault::Prev { found: head.prev, expected: expected.hash });
-    }
-    Ok(head)
-}
-
-/// The hash of a line's content, which is that in the line.
-fn content_hash(line: &[u8]) -> Result<Digest, Fault> {
-    let split = line.len().checked_sub(HASH_BYTES).ok_or(Fault::NoHash)?;
-    let (content, end) = line.split_at(split);
-    let digits = end.strip_prefix(HASH_KEY).and_then(|end| end.strip_suffix(b"\"}"));
-    let found = digits.and_then(Digest::parse).ok_or(Fault::NoHash)?;
-    let mut hasher = Sha256::new();
-    hasher.update(content);
-    hasher.update(b"}");
-    let content = Digest(hasher.finalize().into());
-    if found == content { Ok(found) } else { Err(Fault::Hash { found, content }) }
-}
-
-/// What checking a whole journal found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct VerifyReport {
-    /// The file.
-    pub path: PathBuf,
-    /// Entries that check, from the first on.
-    pub entries: u64,
-    /// Their length in bytes.
-    pub bytes: u64,
-    /// Wall time of the first.
-    pub first_at: Option<OffsetDateTime>,
-    /// Wall time of the last.
-    pub last_at: Option<OffsetDateTime>,
-    /// Hash of the last: whoever kept an earlier one can find it in the chain.
-    pub head: Digest,
-    /// The first break, if there is one.
-    pub broken: Option<Break>,
-}
-
-/// Checks the journal of a folder from the first line to the last. It may be in use: a line that is being written just
-/// now is no break.
-pub fn verify(dir: &Path) -> Result<VerifyReport, JournalError> {
-    let path = dir.join(FILE_NAME);
-    let file = File::open(&path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => JournalError::Missing(path.clone()),
-        _ => io_error(&path, "opening")(error),
-    })?;
-    let mut lines =
-        Lines::new(BufReader::with_capacity(1 << 20, &file), Place { offset: 0, bytes: 0 }, Head::default());
-    let mut report = VerifyReport {
-        path: path.clone(),
-        entries: 0,
-        bytes: 0,
-        first_at: None,
-        last_at: None,
-        head: Digest::ZERO,
-        broken: None,
-    };
-    loop {
-        match lines.next().map_err(io_error(&path, "reading"))? {
-            Step::End => return Ok(report),
-            Step::Line(line) => {
-                report.entries = line.head.seq;
-                report.bytes = line.place.offset + u64::from(line.place.bytes) + 1;
-                report.first_at.get_or_insert(line.head.at);
-                report.last_at = Some(line.head.at);
-                report.head = line.head.hash;
-            }
-            Step::Broken(broken) => {
-                let being_written = broken.fault == Fault::CutOff && is_in_use(&file);
-                report.broken = (!being_written).then_some(broken);
-                return Ok(report);
-            }
-        }
-    }
-}
-
-/// True if another process has the journal open for appending.
-fn is_in_use(file: &File) -> bool {
-    match file.try_lock_shared() {
-        Ok(()) => {
-            let _released = file.unlock();
-            false
-        }
-        Err(_) => true,
-    }
-}
-
-/// Reads entries in order, checking each, after an entry whose place and head are known (or from the first).
-pub(crate) struct Reader {
-    path: PathBuf,
-    lines: Lines<BufReader<File>>,
-}
-
-impl Reader {
-    /// From the first entry on.
-    pub(crate) fn from_start(path: &Path) -> Result<Self, JournalError> {
-        Self::after(path, Place { offset: 0, bytes: 0 }, Head::default())
-    }
-
-    /// From the entry after `head`, whose line is at `place`.
-    pub(crate) fn after(path: &Path, place: Place, head: Head) -> Result<Self, JournalError> {
-        let mut file = File::open(path).map_err(io_error(path, "opening"))?;
-        let start = if head.seq == 0 { 0 } else { place.offset + u64::from(place.bytes) + 1 };
-        file.seek(SeekFrom::Start(start)).map_err(io_error(path, "seeking"))?;
-        Ok(Self { path: path.to_owned(), lines: Lines::new(BufReader::with_capacity(1 << 20, file), place, head) })
-    }
-
-    /// The next entry.
-    pub(crate) fn next(&mut self) -> Result<Option<Placed>, JournalError> {
-        let path = &self.path;
-        match self.lines.next().map_err(io_error(path, "reading"))? {
-            Step::End => Ok(None),
-            Step::Broken(broken) => Err(JournalError::Broken { path: path.clone(), broken }),
-            Step::Line(line) => {
-                let entry = Entry::parse(line.bytes).map_err(|what| JournalError::Unreadable {
-                    path: path.clone(),
-                    seq: line.head.seq,
-                    what,
-                })?;
-                Ok(Some(Placed { entry: Arc::new(entry), place: line.place }))
-            }
-        }
-    }
-}
-
-/// The entries at some places, each checked against its own hash. `seq` is the number that the first should have.
-pub(crate) fn read_at(path: &Path, places: impl IntoIterator<Item = (u64, Place)>) -> Result<Vec<Entry>, JournalError> {
-    let mut file = File::open(path).map_err(io_error(path, "opening"))?;
-    let mut entries = Vec::new();
-    let mut line = Vec::new();
-    for (seq, place) in places {
-        let unreadable = |what: String| JournalError::Unreadable { path: path.to_owned(), seq, what };
-        if place.bytes as usize > LINE_BYTES_MAX {
-            return Err(unreadable("its place in the index is no line".to_owned()));
-        }
-        line.resize(place.bytes as usize, 0);
-        file.seek(SeekFrom::Start(place.offset)).map_err(io_error(path, "seeking"))?;
-        file.read_exact(&mut line).map_err(io_error(path, "reading"))?;
-        content_hash(&line).map_err(|fault| unreadable(fault.to_string()))?;
-        let entry = Entry::parse(&line).map_err(unreadable)?;
-        if entry.seq != seq {
-            return Err(unreadable(format!("entry {} is in its place", entry.seq)));
-        }
-        entries.push(entry);
-    }
-    Ok(entries)
+    Ok(Torn {
+        path: aside,
+        bytes,
+        seq: broken.seq,
+        fault: broken.fault.clone(),
+    })
 }
 
 /// Makes the folder, for the owner alone, if it is not there.
@@ -774,4 +398,364 @@ pub(crate) fn make_dir(dir: &Path) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(dir)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::case::chain::{HASH_BYTES, Reader, read_at, verify};
+    use crate::case::entry::Delivered;
+    use crate::case::entry::Digest;
+    use crate::case::testing::{Faults, FaultyDisk, NOW};
+    use proptest::prelude::*;
+    use sha2::{Digest as _, Sha256};
+    use std::sync::atomic::Ordering;
+
+    fn draft(n: u64) -> Draft {
+        let change = Change::OutboxDelivered(Delivered {
+            sink: format!("汇\"{n}"),
+            up_to: n,
+        });
+        Draft::new("notify", change).expect("small")
+    }
+
+    /// A folder whose journal has some entries, and the journal's bytes.
+    fn written(entries: u64) -> (tempfile::TempDir, Vec<u8>) {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (mut journal, report) = Journal::open(dir.path()).expect("opens");
+        assert_eq!((report.entries, report.torn), (0, None));
+        for n in 1..=entries {
+            journal.append(stamp(NOW), &[draft(n)]).expect("written");
+        }
+        drop(journal);
+        let bytes = fs::read(dir.path().join(FILE_NAME)).expect("read");
+        (dir, bytes)
+    }
+
+    fn put(dir: &tempfile::TempDir, bytes: &[u8]) {
+        fs::write(dir.path().join(FILE_NAME), bytes).expect("written");
+    }
+
+    #[test]
+    fn a_line_is_what_is_documented() {
+        let (_dir, bytes) = written(1);
+        let line = String::from_utf8(bytes).expect("UTF-8");
+        let content = concat!(
+            r#"{"seq":1,"at":"2026-11-11T00:30:00.5Z","actor":"notify","action":"outbox.delivered","case":null,"#,
+            r#""data":{"sink":"汇\"1","up_to":1},"prev":"#,
+            r#""0000000000000000000000000000000000000000000000000000000000000000"}"#
+        );
+        let hash = Digest(Sha256::digest(content.as_bytes()).into());
+        assert_eq!(
+            line,
+            format!("{},\"hash\":\"{hash}\"}}\n", &content[..content.len() - 1])
+        );
+
+        let entry = Entry::parse(line.trim_end().as_bytes()).expect("an entry");
+        assert_eq!(serde_json::to_string(&entry).expect("JSON") + "\n", line);
+    }
+
+    #[test]
+    fn groups_chain_and_reopening_goes_on() {
+        let (dir, _) = written(3);
+        let (mut journal, report) = Journal::open(dir.path()).expect("opens");
+        assert_eq!((report.entries, journal.last_told()), (3, 0));
+        let (placed, appended) = journal.append(stamp(NOW), &[draft(4), draft(5)]).expect("written");
+        assert_eq!(placed.iter().map(|placed| placed.entry.seq).collect::<Vec<_>>(), [4, 5]);
+        assert!(appended.bytes > 0);
+
+        let verified = verify(dir.path()).expect("readable");
+        assert_eq!((verified.entries, verified.broken), (5, None));
+        assert_eq!(
+            (verified.head, verified.first_at, verified.last_at),
+            (placed[1].entry.hash, Some(NOW), Some(NOW))
+        );
+
+        let places = placed.iter().map(|placed| (placed.entry.seq, placed.place));
+        let read = read_at(journal.path(), places).expect("there");
+        assert_eq!(
+            read,
+            placed.iter().map(|placed| (*placed.entry).clone()).collect::<Vec<_>>()
+        );
+        let mut reader = Reader::after(
+            journal.path(),
+            placed[0].place,
+            Head {
+                seq: 4,
+                hash: placed[0].entry.hash,
+            },
+        )
+        .expect("opens");
+        assert_eq!(reader.next().expect("reads").map(|placed| placed.entry.seq), Some(5));
+        assert!(reader.next().expect("reads").is_none());
+    }
+
+    #[test]
+    fn a_second_writer_is_refused_and_a_reader_is_not() {
+        let (dir, _) = written(1);
+        let _journal = Journal::open(dir.path()).expect("opens");
+        assert!(matches!(Journal::open(dir.path()), Err(JournalError::Locked(_))));
+        assert_eq!(verify(dir.path()).expect("readable").entries, 1);
+    }
+
+    #[test]
+    fn the_file_is_the_owners_alone() {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let (dir, _) = written(1);
+            let mode = fs::metadata(dir.path().join(FILE_NAME))
+                .expect("there")
+                .permissions()
+                .mode();
+            assert_eq!(mode & 0o077, 0);
+        }
+    }
+
+    /// Wherever the last line is cut, what is before it stays and the cut bytes are kept.
+    #[test]
+    fn a_torn_tail_is_moved_aside_at_every_byte() {
+        let (dir, bytes) = written(3);
+        let last = bytes[..bytes.len() - 1]
+            .iter()
+            .rposition(|b| *b == b'\n')
+            .expect("three lines")
+            + 1;
+        for cut in last..=bytes.len() {
+            put(&dir, &bytes[..cut]);
+            let (mut journal, report) = Journal::open(dir.path()).expect("opens");
+            if cut == last || cut == bytes.len() {
+                assert_eq!(
+                    (report.torn, journal.head().seq),
+                    (None, if cut == last { 2 } else { 3 }),
+                    "at byte {cut}"
+                );
+                continue;
+            }
+            let torn = report.torn.expect("torn");
+            assert_eq!(
+                (torn.seq, torn.bytes, torn.fault),
+                (3, (cut - last) as u64, Fault::CutOff),
+                "at byte {cut}"
+            );
+            assert_eq!(fs::read(&torn.path).expect("kept"), &bytes[last..cut]);
+            assert_eq!(journal.head().seq, 2);
+            journal.append(stamp(NOW), &[draft(3)]).expect("goes on");
+            drop(journal);
+            assert_eq!(
+                fs::read(dir.path().join(FILE_NAME)).expect("read"),
+                bytes,
+                "the same entry again"
+            );
+        }
+    }
+
+    #[test]
+    fn torn_tails_do_not_overwrite_each_other() {
+        let (dir, bytes) = written(1);
+        for n in 1..=3 {
+            put(&dir, &[&bytes[..], b"{\"seq\":2"].concat());
+            let (_, report) = Journal::open(dir.path()).expect("opens");
+            assert_eq!(
+                report.torn.expect("torn").path,
+                dir.path().join(format!("journal.torn-2-{n}"))
+            );
+        }
+    }
+
+    /// A group whose blocks reached the disk in part: nothing whole follows.
+    #[test]
+    fn a_tail_of_several_bad_lines_is_torn_too() {
+        let (dir, bytes) = written(2);
+        put(
+            &dir,
+            &[&bytes[..], &[0; 5000], b"\n{\"seq\":4}\n", &bytes[..40]].concat(),
+        );
+        let (journal, report) = Journal::open(dir.path()).expect("opens");
+        assert_eq!(
+            (journal.head().seq, report.torn.expect("torn").bytes),
+            (2, 5000 + 11 + 40)
+        );
+    }
+
+    #[test]
+    fn a_break_in_the_middle_is_named_and_nothing_is_changed() {
+        let (dir, bytes) = written(3);
+        let damaged = {
+            let mut damaged = bytes.clone();
+            let second = bytes.iter().position(|b| *b == b'\n').expect("lines") + 1;
+            damaged[second + 20] ^= 1;
+            damaged
+        };
+        put(&dir, &damaged);
+        let error = Journal::open(dir.path()).err().expect("broken");
+        let JournalError::Broken { broken, .. } = &error else {
+            panic!("{error}")
+        };
+        assert_eq!((broken.line, broken.seq), (2, 2));
+        assert!(matches!(broken.fault, Fault::Hash { .. }), "{error}");
+        assert!(error.to_string().contains("line 2 (entry 2, byte "), "{error}");
+        assert_eq!(fs::read(dir.path().join(FILE_NAME)).expect("read"), damaged);
+        assert_eq!(verify(dir.path()).expect("readable").broken.as_ref(), Some(broken));
+    }
+
+    #[test]
+    fn whole_lines_that_are_not_in_their_place_are_no_torn_tail() {
+        let (dir, bytes) = written(3);
+        let lines: Vec<&[u8]> = bytes.split_inclusive(|b| *b == b'\n').collect();
+        put(&dir, &[lines[0], lines[2]].concat());
+        let error = Journal::open(dir.path()).err().expect("a line is missing");
+        assert!(error.to_string().contains("the line has seq 3, expected 2"), "{error}");
+
+        let (other, other_bytes) = written(0);
+        let (mut journal, _) = Journal::open(other.path()).expect("opens");
+        assert!(other_bytes.is_empty());
+        journal.append(stamp(NOW), &[draft(9), draft(2)]).expect("written");
+        let foreign = fs::read(other.path().join(FILE_NAME)).expect("read");
+        let foreign: Vec<&[u8]> = foreign.split_inclusive(|b| *b == b'\n').collect();
+        put(&dir, &[lines[0], foreign[1]].concat());
+        let error = Journal::open(dir.path()).err().expect("a line of another journal");
+        assert!(error.to_string().contains("the line follows "), "{error}");
+    }
+
+    #[test]
+    fn a_folder_without_a_journal_has_nothing_to_verify() {
+        let dir = tempfile::tempdir().expect("a folder");
+        assert!(matches!(verify(dir.path()), Err(JournalError::Missing(_))));
+    }
+
+    #[test]
+    fn a_line_that_is_being_written_is_no_break() {
+        let (dir, bytes) = written(2);
+        let (_journal, _) = Journal::open(dir.path()).expect("opens");
+        let mut file = OpenOptions::new()
+            .append(true)
+            .open(dir.path().join(FILE_NAME))
+            .expect("opens");
+        file.write_all(&bytes[..30]).expect("written");
+        let report = verify(dir.path()).expect("readable");
+        assert_eq!((report.entries, report.broken), (2, None));
+    }
+
+    #[test]
+    fn an_entry_of_a_newer_version_is_whole_but_not_read() {
+        let (dir, bytes) = written(1);
+        let text = String::from_utf8(bytes)
+            .expect("UTF-8")
+            .replace("outbox.delivered", "outbox.abandoned");
+        let content = &text.as_bytes()[..text.len() - 1 - HASH_BYTES];
+        let hash = Digest(Sha256::digest([content, b"}"].concat()).into());
+        put(
+            &dir,
+            format!(
+                "{},\"hash\":\"{hash}\"}}\n",
+                std::str::from_utf8(content).expect("UTF-8")
+            )
+            .as_bytes(),
+        );
+        assert_eq!(verify(dir.path()).expect("readable").broken, None);
+        let error = Reader::from_start(&dir.path().join(FILE_NAME))
+            .expect("opens")
+            .next()
+            .expect_err("unknown");
+        assert!(error.to_string().contains("a newer jingyou wrote it"), "{error}");
+    }
+
+    fn faulty(dir: &tempfile::TempDir) -> (Journal, Arc<Faults>) {
+        let faults = Faults::none();
+        let (journal, _) = Journal::open(dir.path()).expect("opens");
+        let disk = Arc::clone(&faults);
+        (
+            journal.with_medium(|medium| {
+                Box::new(FaultyDisk {
+                    disk: medium,
+                    faults: disk,
+                })
+            }),
+            faults,
+        )
+    }
+
+    #[test]
+    fn a_full_disk_takes_nothing_of_a_group_wherever_it_is_cut() {
+        let (dir, bytes) = written(1);
+        let (mut journal, faults) = faulty(&dir);
+        let group = [draft(2), draft(3)];
+        for room in (0..400).step_by(7) {
+            faults.room.store(room, Ordering::SeqCst);
+            let error = journal.append(stamp(NOW), &group).expect_err("full");
+            assert!(error.to_string().contains("writing: "), "{error}");
+            assert_eq!(
+                fs::read(dir.path().join(FILE_NAME)).expect("read"),
+                bytes,
+                "with room for {room}"
+            );
+            assert_eq!(journal.head().seq, 1);
+        }
+        faults.room.store(u64::MAX, Ordering::SeqCst);
+        journal.append(stamp(NOW), &group).expect("room again");
+        assert_eq!(verify(dir.path()).expect("readable").entries, 3);
+    }
+
+    #[test]
+    fn a_group_whose_fsync_failed_is_written_again() {
+        let (dir, bytes) = written(1);
+        let (mut journal, faults) = faulty(&dir);
+        faults.fsync_fails.store(true, Ordering::SeqCst);
+        journal.append(stamp(NOW), &[draft(2)]).expect_err("not durable");
+        assert_eq!(fs::read(dir.path().join(FILE_NAME)).expect("read"), bytes);
+        faults.fsync_fails.store(false, Ordering::SeqCst);
+        journal.append(stamp(NOW), &[draft(2)]).expect("durable");
+        assert_eq!(verify(dir.path()).expect("readable").entries, 2);
+    }
+
+    #[test]
+    fn what_could_not_be_cut_off_is_cut_off_before_the_next_group() {
+        let (dir, _) = written(1);
+        let (mut journal, faults) = faulty(&dir);
+        faults.room.store(50, Ordering::SeqCst);
+        faults.truncate_fails.store(true, Ordering::SeqCst);
+        journal.append(stamp(NOW), &[draft(2)]).expect_err("full");
+        faults.room.store(u64::MAX, Ordering::SeqCst);
+        let error = journal.append(stamp(NOW), &[draft(2)]).expect_err("cannot cut");
+        assert!(error.to_string().contains("cutting off"), "{error}");
+        faults.truncate_fails.store(false, Ordering::SeqCst);
+        journal.append(stamp(NOW), &[draft(2)]).expect("clean again");
+        assert_eq!(verify(dir.path()).expect("readable").entries, 2);
+    }
+
+    #[test]
+    fn a_change_that_no_line_holds_is_refused_before_it_is_a_draft() {
+        let change = Change::OutboxDelivered(Delivered {
+            sink: "s".repeat(LINE_BYTES_MAX),
+            up_to: 1,
+        });
+        assert!(Draft::new("notify", change).is_err());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(300))]
+
+        /// Whichever byte is changed, the chain says so, and at that line or, for a line feed, the line that it ended.
+        #[test]
+        fn any_changed_byte_is_found(at in any::<prop::sample::Index>(), flip in 1..=255_u8) {
+            let (dir, mut bytes) = written(4);
+            let at = at.index(bytes.len());
+            bytes[at] ^= flip;
+            put(&dir, &bytes);
+            let broken = verify(dir.path()).expect("readable").broken.expect("found");
+            let line = bytes[..at].split(|b| *b == b'\n').count() as u64;
+            prop_assert_eq!(broken.line, line);
+            prop_assert_eq!(broken.seq, line);
+        }
+
+        /// No file whatever makes opening or verifying panic, and no entry that checks is ever cut off.
+        #[test]
+        fn any_tail_is_survived(tail in prop::collection::vec(any::<u8>(), 0..300)) {
+            let (dir, bytes) = written(2);
+            put(&dir, &[&bytes[..], &tail[..]].concat());
+            let (journal, _) = Journal::open(dir.path()).expect("whatever is no entry at the end is torn");
+            prop_assert_eq!(journal.head().seq, 2);
+        }
+    }
 }

@@ -75,7 +75,10 @@ fn told(color: Color, category: &str) -> Vec<Department> {
         Color::Yellow => &[],
         Color::Red => &[Department::Center, Department::Regulator],
     };
-    let by_category = ALSO_TOLD.iter().find(|(group, _)| *group == category).map_or(&[][..], |(_, told)| told);
+    let by_category = ALSO_TOLD
+        .iter()
+        .find(|(group, _)| *group == category)
+        .map_or(&[][..], |(_, told)| told);
     let mut all = Vec::with_capacity(by_color.len() + by_category.len());
     for department in by_color.iter().chain(by_category) {
         if *department != lead && !all.contains(department) {
@@ -255,8 +258,8 @@ pub struct Deadlines {
 impl Default for Deadlines {
     fn default() -> Self {
         Self {
-            verify_within: Duration::from_secs(24 * 60 * 60),
-            acknowledge_within: Duration::from_secs(10 * 60),
+            verify_within: Duration::from_hours(24),
+            acknowledge_within: Duration::from_mins(10),
         }
     }
 }
@@ -497,7 +500,11 @@ fn hold_order(case_id: &str, task: &Task, alert: &Alert, now: OffsetDateTime) ->
         task_id: task.task_id.clone(),
         alert_id: alert.alert_id,
         color: alert.color,
-        category: if catalogued { alert.category.clone() } else { String::new() },
+        category: if catalogued {
+            alert.category.clone()
+        } else {
+            String::new()
+        },
         waybill_no: alert.waybill_no.clone(),
         carrier: alert.carrier.clone(),
         site_code: alert.site_code.clone(),
@@ -561,4 +568,192 @@ fn crockford(hash: &[u8]) -> String {
         }
     }
     code
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::{Finding, Known, Merged, merge};
+    use crate::case::testing::{NOW, red, yellow};
+    use time::macros::datetime;
+
+    fn raised(finding: &Finding) -> Alert {
+        match merge(finding, &Known::default(), NOW) {
+            Merged::Raised(alert) => *alert,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn open(finding: &Finding) -> (Case, Vec<HoldOrder>) {
+        Case::open(
+            "330482-20261111-000001".into(),
+            &raised(finding),
+            &Deadlines::default(),
+            NOW,
+        )
+    }
+
+    fn tasks(case: &Case) -> Vec<(TaskKind, &Assignee)> {
+        case.tasks.iter().map(|task| (task.kind, &task.to)).collect()
+    }
+
+    #[test]
+    fn who_is_told_follows_colour_and_catalogue() {
+        use Department::*;
+        let rows: &[(Color, &str, &[Department])] = &[
+            (Color::Yellow, "01", &[Police]),
+            (Color::Yellow, "09", &[Health]),
+            (Color::Yellow, "17", &[Forestry, Police]),
+            (Color::Yellow, "19", &[]),
+            (Color::Yellow, "C1", &[]),
+            (Color::Yellow, "", &[]),
+            (Color::Red, "01", &[Center, Regulator]),
+            (Color::Red, "03", &[Center, Regulator, EmergencyManagement]),
+            (Color::Red, "W1", &[Center, Regulator]),
+        ];
+        for (color, category, expected) in rows {
+            assert_eq!(told(*color, category), *expected, "{color} {category}");
+        }
+        let groups: Vec<String> = (1..=19).map(|n| format!("{n:02}")).collect();
+        assert_eq!(ALSO_TOLD.iter().map(|row| row.0).collect::<Vec<_>>(), groups);
+    }
+
+    #[test]
+    fn a_yellow_case_is_a_lead_with_a_task_for_the_carrier() {
+        let (case, orders) = open(&yellow("YT1", "r1", &["s1"]));
+        assert_eq!((case.state, case.lead_department), (State::Lead, Department::Center));
+        assert_eq!(
+            tasks(&case),
+            [(TaskKind::OpenInspect, &Assignee::Carrier("YTO".into()))]
+        );
+        assert_eq!(case.due_at, NOW + time::Duration::hours(24));
+        assert_eq!(case.tasks[0].task_id, "330482-20261111-000001-1");
+        assert!(orders.is_empty());
+    }
+
+    #[test]
+    fn a_red_case_is_in_handling_with_the_hold_order_out() {
+        let (case, orders) = open(&Finding {
+            respond: vec!["collect_evidence".into()],
+            ..red("YT1", "r1", &["s1"])
+        });
+        assert_eq!(
+            (case.state, case.lead_department),
+            (State::Handling, Department::Police)
+        );
+        let police = Assignee::Department(Department::Police);
+        let carrier = Assignee::Carrier("YTO".into());
+        assert_eq!(
+            tasks(&case),
+            [(TaskKind::HoldParcel, &carrier), (TaskKind::CollectEvidence, &police)]
+        );
+        assert_eq!(
+            (case.due_at, orders[0].due_at),
+            (NOW + time::Duration::minutes(10), case.due_at)
+        );
+        assert_eq!(
+            (orders.len(), orders[0].waybill_no.as_str(), orders[0].category.as_str()),
+            (1, "YT1", "12")
+        );
+        assert_eq!(orders[0].order_id, format!("hold-{}", case.alert_ids[0]));
+    }
+
+    #[test]
+    fn a_hold_order_does_not_say_what_the_carrier_must_not_know() {
+        let (_, orders) = open(&Finding {
+            category: "W1".into(),
+            ..red("YT1", "名单", &["s1"])
+        });
+        let said = serde_json::to_string(&orders).expect("JSON");
+        assert!(!said.contains("W1") && !said.contains("名单"), "{said}");
+    }
+
+    #[test]
+    fn a_red_alert_raises_a_yellow_case_and_takes_its_hold_over() {
+        let asks = Finding {
+            respond: vec!["hold_parcel".into()],
+            ..yellow("YT1", "r1", &["s1"])
+        };
+        let (mut case, orders) = open(&asks);
+        assert_eq!(orders.len(), 1);
+        let gun = Finding {
+            category: "01".into(),
+            ..red("YT1", "r9", &["s2"])
+        };
+        let (change, orders) = case.take_in(&raised(&gun), &Deadlines::default(), NOW);
+        assert_eq!(change, CaseChange::Raised);
+        assert_eq!(
+            (case.state, case.color, case.category.as_str()),
+            (State::Handling, Color::Red, "01")
+        );
+        assert_eq!(case.told, [Department::Center, Department::Regulator]);
+        assert_eq!(
+            (case.tasks.len(), case.tasks[0].due_at),
+            (1, NOW + time::Duration::minutes(10))
+        );
+        assert_eq!((orders.len(), orders[0].alert_id), (1, case.alert_ids[1]));
+        assert_eq!((case.waybill_nos.len(), case.subjects.len(), case.revision), (1, 2, 2));
+    }
+
+    #[test]
+    fn a_later_finding_changes_the_case_only_by_tasks_and_subjects() {
+        let (mut case, _) = open(&yellow("YT1", "r1", &["s1"]));
+        let before = case.clone();
+        let mut alert = raised(&yellow("YT1", "r1", &["s1"]));
+        assert_eq!(case.follow(&alert, &Deadlines::default(), NOW).0, CaseChange::None);
+        assert_eq!(case, before);
+        alert.respond = vec!["second_xray".into()];
+        assert_eq!(case.follow(&alert, &Deadlines::default(), NOW).0, CaseChange::Joined);
+        assert_eq!((case.tasks.len(), case.revision), (2, 2));
+    }
+
+    #[test]
+    fn a_case_id_can_be_read_out_and_grows_when_taken() {
+        let at = |occurred_at, region: &str| {
+            let alert = raised(&Finding {
+                occurred_at,
+                region: region.into(),
+                ..yellow("YT1", "r1", &[])
+            });
+            case_id(&alert, |_| Ok::<_, ()>(false)).expect("an id")
+        };
+        let id = at(datetime!(2026-11-11 23:30 UTC), "330482");
+        assert_eq!(id, at(datetime!(2026-11-12 07:30 +8), "330482"), "the date is China's");
+        assert!(id.starts_with("330482-20261112-"), "{id}");
+        assert_eq!(id.len(), 6 + 1 + 8 + 1 + 6);
+        assert!(id[16..].bytes().all(|b| CROCKFORD.contains(&b)), "{id}");
+        for (region, shown) in [
+            ("33", "330000"),
+            ("", "000000"),
+            ("３３", "000000"),
+            ("3304821", "000000"),
+        ] {
+            assert!(
+                at(datetime!(2026-11-12 07:30 +8), region).starts_with(&format!("{shown}-")),
+                "{region}"
+            );
+        }
+        let latest = datetime!(9999-12-31 23:59 UTC);
+        assert!(
+            at(latest, "330482").starts_with("330482-99991231-"),
+            "no date after that in China"
+        );
+
+        let alert = raised(&yellow("YT1", "r1", &[]));
+        let mut tried = Vec::new();
+        let id = case_id(&alert, |id| {
+            tried.push(id.to_owned());
+            Ok::<_, ()>(tried.len() < 4)
+        });
+        let id = id.expect("an id");
+        assert_eq!(id.len(), 6 + 1 + 8 + 1 + 9);
+        assert!(tried.iter().all(|shorter| id.starts_with(shorter.as_str())));
+        assert!(case_id(&alert, |_| Ok::<_, ()>(true)).expect("an id").len() > 60);
+    }
+
+    #[test]
+    fn base_32_is_crockfords() {
+        assert_eq!(crockford(&[0, 0, 0, 0, 1]), "00000001");
+        assert_eq!(crockford(&[0xff; 5]), "ZZZZZZZZ");
+    }
 }

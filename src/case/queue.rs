@@ -66,7 +66,12 @@ struct Inner {
 
 impl Queue {
     pub(super) fn new(findings_max: usize) -> Self {
-        Self { inner: Mutex::default(), filled: Condvar::new(), drained: Condvar::new(), findings_max }
+        Self {
+            inner: Mutex::default(),
+            filled: Condvar::new(),
+            drained: Condvar::new(),
+            findings_max,
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -97,14 +102,23 @@ impl Queue {
                 Patience::Forever => self.drained.wait(inner).unwrap_or_else(PoisonError::into_inner),
                 Patience::Until(end) => match end.checked_duration_since(Instant::now()) {
                     None | Some(Duration::ZERO) => return Err(NotTaken::Full(findings)),
-                    Some(left) => self.drained.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0,
+                    Some(left) => {
+                        self.drained
+                            .wait_timeout(inner, left)
+                            .unwrap_or_else(PoisonError::into_inner)
+                            .0
+                    }
                 },
             };
         }
         inner.last_ticket += 1;
         inner.findings += findings.len();
         let ticket = Ticket(inner.last_ticket);
-        inner.batches.push_back(Batch { ticket, findings, reply });
+        inner.batches.push_back(Batch {
+            ticket,
+            findings,
+            reply,
+        });
         self.filled.notify_one();
         Ok(ticket)
     }
@@ -136,7 +150,10 @@ impl Queue {
             }
             inner = self.filled.wait(inner).unwrap_or_else(PoisonError::into_inner);
         }
-        let mut group = Group { damage: inner.damage.take(), ..Group::default() };
+        let mut group = Group {
+            damage: inner.damage.take(),
+            ..Group::default()
+        };
         let mut taken = 0;
         while let Some(batch) = inner.batches.front() {
             if taken > 0 && taken + batch.findings.len() > findings_max {
@@ -147,14 +164,19 @@ impl Queue {
         }
         inner.findings -= taken;
         let delivered = std::mem::take(&mut inner.delivered);
-        group.delivered = delivered.into_iter().map(|(sink, up_to)| Delivered { sink, up_to }).collect();
+        group.delivered = delivered
+            .into_iter()
+            .map(|(sink, up_to)| Delivered { sink, up_to })
+            .collect();
         self.drained.notify_all();
         Some(group)
     }
 
     /// Waits, unless the queue is stopped. True if it is.
     pub(super) fn pause(&self, time: Duration) -> bool {
-        let waited = self.filled.wait_timeout_while(self.lock(), time, |inner| !inner.stopped);
+        let waited = self
+            .filled
+            .wait_timeout_while(self.lock(), time, |inner| !inner.stopped);
         waited.unwrap_or_else(PoisonError::into_inner).0.stopped
     }
 

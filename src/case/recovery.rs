@@ -1,7 +1,8 @@
 //! Opening a store beside a journal: as it is, caught up, or built again. The journal is never changed here.
 
+use super::chain::{self, JournalError, Placed, Reader};
 use super::entry::Change;
-use super::journal::{self, Journal, JournalError, Placed, Reader, Torn};
+use super::journal::{Journal, Torn};
 use super::sled::SledStore;
 use super::store::{Counts, Store, StoreError};
 use std::fs;
@@ -80,7 +81,12 @@ pub fn rebuild(dir: &Path) -> Result<RebuildReport, OpenError> {
     let store = SledStore::open(&dir.join(STORE_NAME), journal.path())?;
     let entries = catch_up(&store, &journal)?;
     store.flush()?;
-    Ok(RebuildReport { entries, counts: store.counts()?, moved_to, torn: report.torn })
+    Ok(RebuildReport {
+        entries,
+        counts: store.counts()?,
+        moved_to,
+        torn: report.torn,
+    })
 }
 
 /// Opens the store of a folder and brings it up to the journal's head.
@@ -90,7 +96,14 @@ pub(crate) fn open_store(dir: &Path, journal: &Journal) -> Result<(Arc<dyn Store
     match open_current(&path, journal) {
         Ok((store, start)) => {
             let anew = !was_there && journal.head().seq > 0;
-            Ok((store, if anew { rebuilt("there was no store", None, journal.head().seq) } else { start }))
+            Ok((
+                store,
+                if anew {
+                    rebuilt("there was no store", None, journal.head().seq)
+                } else {
+                    start
+                },
+            ))
         }
         Err(OpenError::Store(StoreError::Damaged(why) | StoreError::Panicked(why))) => open_anew(dir, journal, &why),
         Err(error) => Err(error),
@@ -106,7 +119,11 @@ pub(crate) fn open_anew(dir: &Path, journal: &Journal, why: &str) -> Result<(Arc
 }
 
 fn rebuilt(why: &str, moved_to: Option<PathBuf>, entries: u64) -> StoreStart {
-    StoreStart::Rebuilt { why: why.to_owned(), moved_to, entries }
+    StoreStart::Rebuilt {
+        why: why.to_owned(),
+        moved_to,
+        entries,
+    }
 }
 
 /// Opens the store; checks that it is of this journal and whole as far as its last entry tells; catches up.
@@ -115,7 +132,11 @@ fn open_current(path: &Path, journal: &Journal) -> Result<(Arc<dyn Store>, Store
     let from = check(&store, journal)?;
     catch_up(&store, journal)?;
     let to = journal.head().seq;
-    let start = if from == to { StoreStart::Current } else { StoreStart::CaughtUp { from, to } };
+    let start = if from == to {
+        StoreStart::Current
+    } else {
+        StoreStart::CaughtUp { from, to }
+    };
     Ok((Arc::new(store), start))
 }
 
@@ -125,9 +146,12 @@ fn check(store: &dyn Store, journal: &Journal) -> Result<u64, StoreError> {
     let seq = applied.head.seq;
     let damaged = |what: String| Err(StoreError::Damaged(what));
     if seq > journal.head().seq {
-        return damaged(format!("it has entry {seq}, the journal ends with entry {}", journal.head().seq));
+        return damaged(format!(
+            "it has entry {seq}, the journal ends with entry {}",
+            journal.head().seq
+        ));
     }
-    let entry = match journal::read_at(journal.path(), [(seq, applied.place)]) {
+    let entry = match chain::read_at(journal.path(), [(seq, applied.place)]) {
         Ok(mut entries) => entries.remove(0),
         Err(error) => return damaged(format!("its last entry is not where it should be: {error}")),
     };
@@ -141,7 +165,11 @@ fn check(store: &dyn Store, journal: &Journal) -> Result<u64, StoreError> {
                 && store.case(&change.case.case_id)?.as_ref() == Some(&change.case)
         }
     };
-    if present { Ok(seq) } else { damaged(format!("the states of its last entry {seq} are missing")) }
+    if present {
+        Ok(seq)
+    } else {
+        damaged(format!("the states of its last entry {seq} are missing"))
+    }
 }
 
 /// Applies every entry after the last one that the store has. Gives their number.
@@ -149,7 +177,10 @@ fn catch_up(store: &dyn Store, journal: &Journal) -> Result<u64, StoreError> {
     let end = journal.head().seq;
     let (mut at, mut reader) = match store.applied()? {
         None => (0, Reader::from_start(journal.path())?),
-        Some(applied) => (applied.head.seq, Reader::after(journal.path(), applied.place, applied.head)?),
+        Some(applied) => (
+            applied.head.seq,
+            Reader::after(journal.path(), applied.place, applied.head)?,
+        ),
     };
     let start = at;
     while at < end {
@@ -160,7 +191,9 @@ fn catch_up(store: &dyn Store, journal: &Journal) -> Result<u64, StoreError> {
             batch.push(placed);
         }
         if batch.is_empty() {
-            return Err(StoreError::Damaged(format!("the journal ends at entry {at}, and had {end} a moment ago")));
+            return Err(StoreError::Damaged(format!(
+                "the journal ends at entry {at}, and had {end} a moment ago"
+            )));
         }
         store.apply(&batch)?;
     }
@@ -172,7 +205,7 @@ fn set_aside(path: &Path, what: &str) -> Result<Option<PathBuf>, OpenError> {
     if !path.exists() {
         return Ok(None);
     }
-    let aside = (1..)
+    let aside = (1..=u32::MAX)
         .map(|n| path.with_file_name(format!("{STORE_NAME}.{what}-{n}")))
         .find(|aside| !aside.exists())
         .expect("the numbers do not end");
@@ -183,4 +216,3 @@ fn set_aside(path: &Path, what: &str) -> Result<Option<PathBuf>, OpenError> {
     })?;
     Ok(Some(aside))
 }
-

@@ -18,8 +18,8 @@
 //! sled batch. sled is beta software: its errors and its panics become [`StoreError`]s, nothing is kept here that the
 //! journal does not have, and a damaged folder is moved aside and built again (see [`super::recovery`]).
 
+use super::chain::{self, Head, Place, Placed};
 use super::entry::{Change, Digest, Entry};
-use super::journal::{self, Head, Place, Placed};
 use super::model::Case;
 use super::store::{
     AlertQuery, Applied, CaseQuery, Counts, ENTRIES_MAX, PAGE_ROWS_MAX, Page, Store, StoreError, page_items,
@@ -68,26 +68,44 @@ impl SledStore {
                 }
                 _ => return Err(StoreError::Damaged("its layout is that of another version".to_owned())),
             }
-            Ok(Self { db, journal: journal.to_owned() })
+            Ok(Self {
+                db,
+                journal: journal.to_owned(),
+            })
         })
     }
 
     fn get<T: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>, StoreError> {
-        self.db.get(key).map_err(failed)?.map(|value| decode(key, &value)).transpose()
+        self.db
+            .get(key)
+            .map_err(failed)?
+            .map(|value| decode(key, &value))
+            .transpose()
     }
 
     fn number(&self, key: &[u8]) -> Result<u64, StoreError> {
-        self.db.get(key).map_err(failed)?.map_or(Ok(0), |value| be64(key, &value))
+        self.db
+            .get(key)
+            .map_err(failed)?
+            .map_or(Ok(0), |value| be64(key, &value))
     }
 
     fn applied_inner(&self) -> Result<Option<Applied>, StoreError> {
         let key = meta("applied");
-        let Some(value) = self.db.get(&key).map_err(failed)? else { return Ok(None) };
+        let Some(value) = self.db.get(&key).map_err(failed)? else {
+            return Ok(None);
+        };
         let fields = value.len() == 52;
-        let hash = value.get(8..40).and_then(|hash| hash.try_into().ok()).filter(|_| fields);
+        let hash = value
+            .get(8..40)
+            .and_then(|hash| hash.try_into().ok())
+            .filter(|_| fields);
         let hash = Digest(hash.ok_or_else(|| damaged(&key, "it has the wrong length"))?);
         Ok(Some(Applied {
-            head: Head { seq: be64(&key, &value[..8])?, hash },
+            head: Head {
+                seq: be64(&key, &value[..8])?,
+                hash,
+            },
             place: place(&key, &value[40..])?,
         }))
     }
@@ -99,9 +117,16 @@ impl SledStore {
     }
 
     /// A page of an index: rows after the cursor and from the newest wanted time on, each looked up and filtered.
-    fn page<T>(&self, wanted: &Wanted<'_>, mut item: impl FnMut(&[u8]) -> Result<Option<T>, StoreError>) -> PageResult<T> {
+    fn page<T>(
+        &self,
+        wanted: &Wanted<'_>,
+        mut item: impl FnMut(&[u8]) -> Result<Option<T>, StoreError>,
+    ) -> PageResult<T> {
         let start = wanted.start()?;
-        let mut page = Page { items: Vec::new(), next: None };
+        let mut page = Page {
+            items: Vec::new(),
+            next: None,
+        };
         for (looked_at, row) in self.rows(wanted.prefix, start).enumerate() {
             let row = row?;
             if wanted.is_past(&row) {
@@ -119,14 +144,20 @@ impl SledStore {
     }
 
     /// The same page, of items that are known by name.
-    fn page_of<T>(&self, wanted: &Wanted<'_>, mut named: Vec<(Vec<u8>, T)>) -> PageResult<T> {
+    fn page_of<T>(wanted: &Wanted<'_>, mut named: Vec<(Vec<u8>, T)>) -> PageResult<T> {
         let start = wanted.start()?;
         named.retain(|(row, _)| *row >= start && !wanted.is_past(row));
         named.sort_by(|a, b| a.0.cmp(&b.0));
         let more = named.len() > wanted.items;
         named.truncate(wanted.items);
-        let next = named.last().filter(|_| more).map(|(row, _)| URL_SAFE_NO_PAD.encode(row));
-        Ok(Page { items: named.into_iter().map(|(_, item)| item).collect(), next })
+        let next = named
+            .last()
+            .filter(|_| more)
+            .map(|(row, _)| URL_SAFE_NO_PAD.encode(row));
+        Ok(Page {
+            items: named.into_iter().map(|(_, item)| item).collect(),
+            next,
+        })
     }
 
     fn alert_inner(&self, id: AlertId) -> Result<Option<Alert>, StoreError> {
@@ -141,7 +172,11 @@ impl SledStore {
         seqs.map(|seq| {
             let seq = seq?;
             let key = numbered(b"e", seq);
-            let value = self.db.get(&key).map_err(failed)?.ok_or_else(|| damaged(&key, "it is missing"))?;
+            let value = self
+                .db
+                .get(&key)
+                .map_err(failed)?
+                .ok_or_else(|| damaged(&key, "it is missing"))?;
             Ok((seq, place(&key, &value)?))
         })
         .collect()
@@ -184,7 +219,10 @@ impl SledStore {
     }
 
     fn counts_inner(&self) -> Result<Counts, StoreError> {
-        Ok(Counts { alerts: self.number(&meta("alerts"))?, cases: self.number(&meta("cases"))? })
+        Ok(Counts {
+            alerts: self.number(&meta("alerts"))?,
+            cases: self.number(&meta("cases"))?,
+        })
     }
 }
 
@@ -245,7 +283,7 @@ impl Store for SledStore {
             match ids {
                 Some(alerts) => {
                     let accepted = alerts.into_iter().filter(|alert| query.accepts(alert));
-                    self.page_of(&wanted, accepted.map(|alert| (alert_row(&alert), alert)).collect())
+                    Self::page_of(&wanted, accepted.map(|alert| (alert_row(&alert), alert)).collect())
                 }
                 None => self.page(&wanted, |id| {
                     let id = id.try_into().map_err(|_| damaged(id, "it is no alert id"))?;
@@ -272,26 +310,39 @@ impl Store for SledStore {
                 });
             };
             let known = self.known(waybill_no)?;
-            let mut ids: Vec<String> =
-                [known.yellow, known.red].into_iter().flatten().filter_map(|alert| alert.case_id).collect();
+            let mut ids: Vec<String> = [known.yellow, known.red]
+                .into_iter()
+                .flatten()
+                .filter_map(|alert| alert.case_id)
+                .collect();
             ids.dedup();
             let mut named = Vec::new();
             for id in ids {
-                named.extend(self.case_inner(&id)?.filter(|case| query.accepts(case)).map(|case| (case_row(&case), case)));
+                named.extend(
+                    self.case_inner(&id)?
+                        .filter(|case| query.accepts(case))
+                        .map(|case| (case_row(&case), case)),
+                );
             }
-            self.page_of(&wanted, named)
+            Self::page_of(&wanted, named)
         })
     }
 
     fn entries_after(&self, seq: u64, limit: usize) -> Result<Vec<Entry>, StoreError> {
         guard(|| {
-            let Some(first) = seq.checked_add(1) else { return Ok(Vec::new()) };
-            let keys = self.db.range(numbered(b"e", first)..vec![b'e' + 1]).keys().take(limit.min(ENTRIES_MAX));
+            let Some(first) = seq.checked_add(1) else {
+                return Ok(Vec::new());
+            };
+            let keys = self
+                .db
+                .range(numbered(b"e", first)..vec![b'e' + 1])
+                .keys()
+                .take(limit.min(ENTRIES_MAX));
             let places = self.places(keys.map(|key| {
                 let key = key.map_err(failed)?;
                 be64(&key, &key[1..])
             }))?;
-            Ok(journal::read_at(&self.journal, places)?)
+            Ok(chain::read_at(&self.journal, places)?)
         })
     }
 
@@ -304,7 +355,7 @@ impl Store for SledStore {
                 be64(&key, &key[prefix.len()..])
             }))?;
             places.reverse();
-            Ok(journal::read_at(&self.journal, places)?)
+            Ok(chain::read_at(&self.journal, places)?)
         })
     }
 
@@ -320,7 +371,9 @@ impl Store for SledStore {
 impl SledStore {
     fn alerts_of(&self, case_id: &str) -> Result<Vec<Alert>, StoreError> {
         let ids = self.case_inner(case_id)?.map(|case| case.alert_ids).unwrap_or_default();
-        ids.into_iter().filter_map(|id| self.alert_inner(id).transpose()).collect()
+        ids.into_iter()
+            .filter_map(|id| self.alert_inner(id).transpose())
+            .collect()
     }
 }
 
@@ -374,7 +427,8 @@ impl Wanted<'_> {
 
     /// True of rows older than `from`.
     fn is_past(&self, row: &[u8]) -> bool {
-        self.from.is_some_and(|from| row[1..9] > descending(from).to_be_bytes()[..])
+        self.from
+            .is_some_and(|from| row[1..9] > descending(from).to_be_bytes()[..])
     }
 }
 
@@ -421,7 +475,11 @@ fn alert_key(id: AlertId) -> Vec<u8> {
 }
 
 fn alert_row(alert: &Alert) -> Vec<u8> {
-    key(&[b"A", &descending(alert.occurred_at).to_be_bytes(), alert.alert_id.0.as_bytes()])
+    key(&[
+        b"A",
+        &descending(alert.occurred_at).to_be_bytes(),
+        alert.alert_id.0.as_bytes(),
+    ])
 }
 
 fn case_key(case_id: &str) -> Vec<u8> {
@@ -433,7 +491,14 @@ fn case_row(case: &Case) -> Vec<u8> {
 }
 
 fn subject_key(subject: &Subject, category: &str, case_id: &str) -> Vec<u8> {
-    key(&[b"s", subject.0.as_bytes(), &[0], category.as_bytes(), &[0], case_id.as_bytes()])
+    key(&[
+        b"s",
+        subject.0.as_bytes(),
+        &[0],
+        category.as_bytes(),
+        &[0],
+        case_id.as_bytes(),
+    ])
 }
 
 fn timeline_prefix(case_id: &str) -> Vec<u8> {
@@ -470,11 +535,16 @@ fn place(key: &[u8], value: &[u8]) -> Result<Place, StoreError> {
 }
 
 fn be64(key: &[u8], value: &[u8]) -> Result<u64, StoreError> {
-    value.try_into().map(u64::from_be_bytes).map_err(|_| damaged(key, "it is no number"))
+    value
+        .try_into()
+        .map(u64::from_be_bytes)
+        .map_err(|_| damaged(key, "it is no number"))
 }
 
 fn text(key: &[u8], value: &[u8]) -> Result<String, StoreError> {
-    std::str::from_utf8(value).map(str::to_owned).map_err(|_| damaged(key, "it is not UTF-8"))
+    std::str::from_utf8(value)
+        .map(str::to_owned)
+        .map_err(|_| damaged(key, "it is not UTF-8"))
 }
 
 fn encode<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {

@@ -3,8 +3,8 @@
 //!
 //! The journal decides what is true and in what order; a store only puts the states that entries carry, and answers.
 
+use super::chain::{Head, JournalError, Place, Placed};
 use super::entry::Entry;
-use super::journal::{Head, JournalError, Place, Placed};
 use super::lifecycle::State;
 use super::model::Case;
 use crate::alert::{Alert, AlertId, Color, Known, Subject};
@@ -156,10 +156,18 @@ impl AlertQuery {
         self.color.is_none_or(|color| alert.color == color)
             && same(self.category.as_ref(), &alert.category)
             && same(self.carrier.as_ref(), &alert.carrier)
-            && self.region_prefix.as_ref().is_none_or(|prefix| alert.region.starts_with(prefix.as_str()))
+            && self
+                .region_prefix
+                .as_ref()
+                .is_none_or(|prefix| alert.region.starts_with(prefix.as_str()))
             && same(self.waybill_no.as_ref(), &alert.waybill_no)
-            && self.case_id.as_ref().is_none_or(|case_id| alert.case_id.as_ref() == Some(case_id))
-            && self.superseded.is_none_or(|superseded| alert.superseded_by.is_some() == superseded)
+            && self
+                .case_id
+                .as_ref()
+                .is_none_or(|case_id| alert.case_id.as_ref() == Some(case_id))
+            && self
+                .superseded
+                .is_none_or(|superseded| alert.superseded_by.is_some() == superseded)
             && self.from.is_none_or(|from| alert.occurred_at >= from)
             && self.to.is_none_or(|to| alert.occurred_at < to)
     }
@@ -196,8 +204,14 @@ impl CaseQuery {
         self.state.is_none_or(|state| case.state == state)
             && self.color.is_none_or(|color| case.color == color)
             && same(self.category.as_ref(), &case.category)
-            && self.region_prefix.as_ref().is_none_or(|prefix| case.region.starts_with(prefix.as_str()))
-            && self.waybill_no.as_ref().is_none_or(|waybill_no| case.waybill_nos.contains(waybill_no))
+            && self
+                .region_prefix
+                .as_ref()
+                .is_none_or(|prefix| case.region.starts_with(prefix.as_str()))
+            && self
+                .waybill_no
+                .as_ref()
+                .is_none_or(|waybill_no| case.waybill_nos.contains(waybill_no))
             && (!self.open_only || case.state.is_open())
             && self.from.is_none_or(|from| case.opened_at >= from)
             && self.to.is_none_or(|to| case.opened_at < to)

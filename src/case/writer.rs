@@ -5,10 +5,11 @@
 //! and tries the same entries again, for ever while the desk runs; when the store fails it is opened again, and built
 //! again if need be. Nothing that was taken is dropped but on [`super::Desk::stop`] with a disk that stays full.
 
+use super::chain::Placed;
 use super::desk::{Clock, DeskConfig, Health, Shared, lock};
 use super::entry::{Change, Delivered, Entry};
 use super::joining::{Fate, Outcome, Pending};
-use super::journal::{Draft, Journal, Placed, stamp};
+use super::journal::{Draft, Journal, stamp};
 use super::queue::{Batch, Group};
 use super::recovery::{open_anew, open_store};
 use super::store::StoreError;
@@ -56,7 +57,12 @@ impl Drop for EndOnDrop {
 
 impl Writer {
     pub(super) fn new(config: DeskConfig, clock: Clock, journal: Journal, shared: Arc<Shared>) -> Self {
-        Self { config, clock, journal, shared }
+        Self {
+            config,
+            clock,
+            journal,
+            shared,
+        }
     }
 
     pub(super) fn run(mut self) {
@@ -104,7 +110,10 @@ impl Writer {
     fn try_work_out(&self, batches: &[Batch], delivered: &[Delivered], at: OffsetDateTime) -> Result<Work, StoreError> {
         let store = self.shared.store()?;
         let mut pending = Pending::new(&*store, self.config.deadlines, at);
-        let mut work = Work { drafts: Vec::new(), outcomes: Vec::with_capacity(batches.len()) };
+        let mut work = Work {
+            drafts: Vec::new(),
+            outcomes: Vec::with_capacity(batches.len()),
+        };
         for batch in batches {
             let mut outcomes = Vec::with_capacity(batch.findings.len());
             for finding in &batch.findings {
@@ -128,7 +137,10 @@ impl Writer {
         for note in delivered {
             let up_to = note.up_to.min(self.journal.last_told());
             if up_to > store.delivered(&note.sink)? {
-                let note = Change::OutboxDelivered(Delivered { sink: note.sink.clone(), up_to });
+                let note = Change::OutboxDelivered(Delivered {
+                    sink: note.sink.clone(),
+                    up_to,
+                });
                 work.drafts.extend(Draft::new(NOTIFY, note));
             }
         }
@@ -140,7 +152,9 @@ impl Writer {
             match self.journal.append(at, drafts) {
                 Ok((placed, appended)) => {
                     self.recovered();
-                    self.config.observer.journaled(placed.len(), appended.bytes, appended.sync_time);
+                    self.config
+                        .observer
+                        .journaled(placed.len(), appended.bytes, appended.sync_time);
                     let mut stats = lock(&self.shared.stats);
                     stats.groups += 1;
                     stats.entries += placed.len() as u64;
@@ -201,14 +215,23 @@ impl Writer {
         if attempt == 0 {
             tracing::error!(reason, "the desk cannot write, and keeps trying");
             let since = (self.clock)();
-            self.shared.set_health(Health::Degraded { since, reason: reason.to_owned() });
+            self.shared.set_health(Health::Degraded {
+                since,
+                reason: reason.to_owned(),
+            });
         }
         lock(&self.shared.stats).failures += 1;
         self.config.observer.degraded(reason);
-        let wait = self.config.retry_wait_min.saturating_mul(1 << attempt.min(16)).min(self.config.retry_wait_max);
+        let wait = self
+            .config
+            .retry_wait_min
+            .saturating_mul(1 << attempt.min(16))
+            .min(self.config.retry_wait_max);
         let stopping = self.shared.queue.pause(wait);
         if stopping && attempt + 1 >= self.config.stop_tries_max {
-            return Err(GaveUp { reason: reason.to_owned() });
+            return Err(GaveUp {
+                reason: reason.to_owned(),
+            });
         }
         Ok(())
     }
