@@ -4,6 +4,8 @@
 mod generate;
 mod out;
 mod rules;
+mod screen;
+mod upkeep;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -37,9 +39,20 @@ pub struct Cli {
 enum Command {
     /// 生成仿真面单 · write synthetic waybills with known findings
     Generate(generate::Args),
+    /// 筛查文件或标准输入,预警输出到标准输出 · screen a file or stdin, alerts on stdout
+    Screen(screen::Args),
     /// 规则:检查、测试、求值、解释 · rules: check, test, eval, explain
     #[command(subcommand)]
     Rules(rules::Command),
+    /// 检查配置 · check a configuration
+    #[command(subcommand)]
+    Config(upkeep::ConfigCommand),
+    /// 重建状态库 · rebuild the store
+    #[command(subcommand)]
+    Store(upkeep::StoreCommand),
+    /// 校验审计日志 · verify the audit log
+    #[command(subcommand)]
+    Audit(upkeep::AuditCommand),
 }
 
 impl Cli {
@@ -47,7 +60,11 @@ impl Cli {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
             Command::Generate(args) => generate::run(&args),
+            Command::Screen(args) => screen::run(&args),
             Command::Rules(command) => rules::run(&command),
+            Command::Config(command) => upkeep::config(&command),
+            Command::Store(command) => upkeep::store(&command),
+            Command::Audit(command) => upkeep::audit(&command),
         }
     }
 }

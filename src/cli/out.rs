@@ -13,3 +13,16 @@ pub fn unless_closed(error: io::Error, what: &str) -> anyhow::Result<ExitCode> {
     }
     Err(anyhow::Error::new(error).context(format!("writing the {what}")))
 }
+
+/// A count with separators: `1,234,567`.
+pub fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}

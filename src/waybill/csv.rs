@@ -2,7 +2,7 @@
 //! text; a field that wants a number or a boolean takes text that means one, an empty cell means absent, and a list
 //! (`xray.labels`) is written with `;` between its elements.
 
-use super::json::{Decoder, RECORD_BYTES_MAX, too_large};
+use super::json::{Decoder, RECORD_BYTES_MAX};
 use super::mapping::Mapping;
 use super::record::{Cell, Place, Record, Waybill};
 use super::refusal::{Reason, Refusal};
@@ -62,7 +62,7 @@ impl CsvLayout {
     /// Decodes one row (without or with its line end).
     pub fn decode<'a>(&mut self, row: &'a [u8], record: &'a mut Record) -> Result<Waybill<'a>, Refusal> {
         if row.len() > RECORD_BYTES_MAX {
-            return Err(too_large());
+            return Err(Refusal::too_large());
         }
         let original = simdutf8::basic::from_utf8(row).map_err(|_| {
             Refusal::record(

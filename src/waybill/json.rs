@@ -67,7 +67,7 @@ impl Decoder {
     /// Decodes one JSON object.
     pub fn decode<'a>(&self, bytes: &'a [u8], record: &'a mut Record) -> Result<Waybill<'a>, Refusal> {
         if bytes.len() > RECORD_BYTES_MAX {
-            return Err(too_large());
+            return Err(Refusal::too_large());
         }
         let original = simdutf8::basic::from_utf8(bytes)
             .map_err(|_| Refusal::record(Reason::BadUtf8, "not UTF-8: send UTF-8, without a byte order mark"))?;
@@ -189,12 +189,6 @@ impl Decoder {
         record.offset_minutes = offset;
         Ok(Waybill { original, record })
     }
-}
-
-/// The refusal of a record that is longer than any waybill.
-pub(crate) fn too_large() -> Refusal {
-    let detail = format!("longer than {} KiB", RECORD_BYTES_MAX / 1024);
-    Refusal::record(Reason::TooLarge, detail)
 }
 
 const ROOT: u32 = 0;

@@ -83,6 +83,12 @@ impl Refusal {
         }
     }
 
+    /// The refusal of a record that is longer than any waybill.
+    pub fn too_large() -> Self {
+        let detail = format!("longer than {} KiB", super::RECORD_BYTES_MAX / 1024);
+        Self::record(Reason::TooLarge, detail)
+    }
+
     /// A refusal because of one field.
     pub fn field(reason: Reason, field: &str, detail: impl Into<Cow<'static, str>>) -> Self {
         Self {
