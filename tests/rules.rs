@@ -10,7 +10,9 @@ use std::fmt::Write as _;
 
 /// A rule file of one detection.
 fn rule(title: &str, detection: &str) -> String {
-    format!("title: {title}\nid: {title}\nlevel: high\nlogsource: {{product: postal, category: waybill}}\ndetection:\n{detection}\n")
+    format!(
+        "title: {title}\nid: {title}\nlevel: high\nlogsource: {{product: postal, category: waybill}}\ndetection:\n{detection}\n"
+    )
 }
 
 /// Other rules over the same fields, so that atoms are shared and tables are full.
@@ -26,14 +28,20 @@ fn crowd() -> String {
 }
 
 fn compile(yaml: &str) -> RuleSet {
-    RuleSet::compile(&Folder::of_text("rules.yml", yaml), Subject::Waybills, Thresholds::default())
-        .unwrap_or_else(|problems| panic!("{problems}\n{yaml}"))
+    RuleSet::compile(
+        &Folder::of_text("rules.yml", yaml),
+        Subject::Waybills,
+        Thresholds::default(),
+    )
+    .unwrap_or_else(|problems| panic!("{problems}\n{yaml}"))
 }
 
 fn hits(set: &RuleSet, json: &[u8], id: &str) -> bool {
     let decoder = Decoder::new(set.screen().schema().clone());
     let mut record = decoder.record();
-    let waybill = decoder.decode(json, &mut record).unwrap_or_else(|refusal| panic!("{refusal}"));
+    let waybill = decoder
+        .decode(json, &mut record)
+        .unwrap_or_else(|refusal| panic!("{refusal}"));
     let verdict = set.screen().run(&waybill, &mut Scratch::new(set.screen()));
     verdict.is_some_and(|verdict| verdict.hits.iter().any(|hit| hit.rule_id == id))
 }
@@ -51,7 +59,9 @@ fn plain_hits(set: &RuleSet, json: &[u8], id: &str) -> bool {
     let schema = set.screen().schema();
     let decoder = Decoder::new(schema.clone());
     let mut record = decoder.record();
-    let waybill = decoder.decode(json, &mut record).unwrap_or_else(|refusal| panic!("{refusal}"));
+    let waybill = decoder
+        .decode(json, &mut record)
+        .unwrap_or_else(|refusal| panic!("{refusal}"));
     plainly(&set.rule(id).expect("the rule").spec.condition, &waybill, schema)
 }
 
@@ -90,18 +100,42 @@ const ROWS: &[(&str, &str, bool)] = &[
     // Parts.
     ("s: {item.name|contains: 毒}; s", r#""item":{"name":"冰毒一袋"}"#, true),
     ("s: {item.name|contains: 冰毒}; s", r#""item":{"name":"冰 毒"}"#, false),
-    ("s: {item.name|contains: '冰*袋'}; s", r#""item":{"name":"大冰毒一袋x"}"#, true),
+    (
+        "s: {item.name|contains: '冰*袋'}; s",
+        r#""item":{"name":"大冰毒一袋x"}"#,
+        true,
+    ),
     ("s: {item.name|contains: abC}; s", r#""item":{"name":"xxABcxx"}"#, true),
-    ("s: {item.name|contains|cased: abC}; s", r#""item":{"name":"xxABcxx"}"#, false),
+    (
+        "s: {item.name|contains|cased: abC}; s",
+        r#""item":{"name":"xxABcxx"}"#,
+        false,
+    ),
     ("s: {item.name|startswith: 冰}; s", r#""item":{"name":"冰毒"}"#, true),
     ("s: {item.name|startswith: 毒}; s", r#""item":{"name":"冰毒"}"#, false),
-    ("s: {item.name|endswith: [枪, 毒]}; s", r#""item":{"name":"冰毒"}"#, true),
+    (
+        "s: {item.name|endswith: [枪, 毒]}; s",
+        r#""item":{"name":"冰毒"}"#,
+        true,
+    ),
     ("s: {item.name|endswith|cased: B}; s", r#""item":{"name":"ab"}"#, false),
-    ("s: {item.name|contains|all: [冰, 袋]}; s", r#""item":{"name":"冰毒一袋"}"#, true),
-    ("s: {item.name|contains|all: [冰, 桶]}; s", r#""item":{"name":"冰毒一袋"}"#, false),
+    (
+        "s: {item.name|contains|all: [冰, 袋]}; s",
+        r#""item":{"name":"冰毒一袋"}"#,
+        true,
+    ),
+    (
+        "s: {item.name|contains|all: [冰, 桶]}; s",
+        r#""item":{"name":"冰毒一袋"}"#,
+        false,
+    ),
     ("s: {item.name|contains: 'Ж'}; s", r#""item":{"name":"ж"}"#, true),
     // Escaped JSON is compared as what it says.
-    (r"s: {item.name|contains: 冰毒}; s", r#""item":{"name":"\u51b0\u6bd2"}"#, true),
+    (
+        r"s: {item.name|contains: 冰毒}; s",
+        r#""item":{"name":"\u51b0\u6bd2"}"#,
+        true,
+    ),
     (r#"s: {item.name|contains: '"'}; s"#, r#""item":{"name":"a\"b"}"#, true),
     // Numbers.
     ("s: {item.weight_g|gt: 100}; s", r#""item":{"weight_g":100}"#, false),
@@ -112,13 +146,29 @@ const ROWS: &[(&str, &str, bool)] = &[
     ("s: {item.weight_g: 850}; s", r#""item":{"weight_g":850.0}"#, true),
     ("s: {item.weight_g: '850'}; s", r#""item":{"weight_g":850}"#, true),
     ("s: {sender.region: 533102}; s", r#""sender":{"region":"533102"}"#, true),
-    ("s: {sender.region|startswith: 53}; s", r#""sender":{"region":"533102"}"#, true),
+    (
+        "s: {sender.region|startswith: 53}; s",
+        r#""sender":{"region":"533102"}"#,
+        true,
+    ),
     ("s: {item.quantity: [1, 2]}; s", r#""item":{"quantity":2}"#, true),
     // Booleans.
-    ("s: {real_name.verified: false}; s", r#""real_name":{"verified":false}"#, true),
-    ("s: {real_name.verified: false}; s", r#""real_name":{"verified":true}"#, false),
+    (
+        "s: {real_name.verified: false}; s",
+        r#""real_name":{"verified":false}"#,
+        true,
+    ),
+    (
+        "s: {real_name.verified: false}; s",
+        r#""real_name":{"verified":true}"#,
+        false,
+    ),
     ("s: {real_name.verified: false}; s", "", false),
-    ("s: {real_name.verified: 'true'}; s", r#""real_name":{"verified":true}"#, true),
+    (
+        "s: {real_name.verified: 'true'}; s",
+        r#""real_name":{"verified":true}"#,
+        true,
+    ),
     // Existence.
     ("s: {item.remark|exists: true}; s", r#""item":{"remark":""}"#, true),
     ("s: {item.remark|exists: false}; s", "", true),
@@ -133,25 +183,61 @@ const ROWS: &[(&str, &str, bool)] = &[
     ("s: {item.name|re: '^冰毒$'}; s", r#""item":{"name":"冰毒x"}"#, false),
     ("s: {item.name|re: '(?i)lsd|k粉'}; s", r#""item":{"name":"LsD"}"#, true),
     ("s: {item.name|re: '[0-9]{3}g'}; s", r#""item":{"name":"500g"}"#, true),
-    ("s: {item.name|re: '(高纯)?(苯|汞)($|样品)'}; s", r#""item":{"name":"汞样品"}"#, true),
+    (
+        "s: {item.name|re: '(高纯)?(苯|汞)($|样品)'}; s",
+        r#""item":{"name":"汞样品"}"#,
+        true,
+    ),
     ("s: {item.name|re: LSD}; s", r#""item":{"name":"lsd"}"#, false),
     // Fields against fields.
-    ("s: {sender.region|fieldref: receiver.region}; s", r#""sender":{"region":"33"},"receiver":{"region":"33"}"#, true),
-    ("s: {sender.region|fieldref: receiver.region}; s", r#""sender":{"region":"33"},"receiver":{"region":"34"}"#, false),
-    ("s: {sender.region|fieldref: receiver.region}; s", r#""sender":{"region":"33"}"#, false),
-    ("s: {sender.region|fieldref|startswith: extra.p}; s", r#""sender":{"region":"3304"},"extra":{"p":"33"}"#, true),
+    (
+        "s: {sender.region|fieldref: receiver.region}; s",
+        r#""sender":{"region":"33"},"receiver":{"region":"33"}"#,
+        true,
+    ),
+    (
+        "s: {sender.region|fieldref: receiver.region}; s",
+        r#""sender":{"region":"33"},"receiver":{"region":"34"}"#,
+        false,
+    ),
+    (
+        "s: {sender.region|fieldref: receiver.region}; s",
+        r#""sender":{"region":"33"}"#,
+        false,
+    ),
+    (
+        "s: {sender.region|fieldref|startswith: extra.p}; s",
+        r#""sender":{"region":"3304"},"extra":{"p":"33"}"#,
+        true,
+    ),
     // Lists of values in the record: any element.
-    ("s: {xray.labels: knife}; s", r#""xray":{"labels":["battery","knife"]}"#, true),
+    (
+        "s: {xray.labels: knife}; s",
+        r#""xray":{"labels":["battery","knife"]}"#,
+        true,
+    ),
     ("s: {xray.labels: knife}; s", r#""xray":{"labels":[]}"#, false),
-    ("s: {xray.labels|contains: nif}; s", r#""xray":{"labels":["battery","knife"]}"#, true),
-    ("s: {extra.parts.name: b}; s", r#""extra":{"parts":[{"name":"a"},{"name":"b"}]}"#, true),
+    (
+        "s: {xray.labels|contains: nif}; s",
+        r#""xray":{"labels":["battery","knife"]}"#,
+        true,
+    ),
+    (
+        "s: {extra.parts.name: b}; s",
+        r#""extra":{"parts":[{"name":"a"},{"name":"b"}]}"#,
+        true,
+    ),
     // Maps are and, lists are or.
     ("s: {carrier: YTO, event: accept}; s", "", false),
     ("s: [{carrier: SF}, {event: arrive}]; s", "", true),
     ("s: [冰毒, 枪]; s", r#""item":{"remark":"内有枪"}"#, true),
     ("s: [冰毒, 枪]; s", r#""extra":{"note":["内有枪"]}"#, true),
     ("s: [冰毒, 枪]; s", r#""item":{"remark":"衣服"}"#, false),
-    ("s: {'|all': [冰毒, 枪]}; s", r#""item":{"name":"冰毒","remark":"枪"}"#, true),
+    (
+        "s: {'|all': [冰毒, 枪]}; s",
+        r#""item":{"name":"冰毒","remark":"枪"}"#,
+        true,
+    ),
     ("s: {'|all': [冰毒, 枪]}; s", r#""item":{"name":"冰毒"}"#, false),
     // Conditions.
     ("a: {carrier: YTO}; b: {event: accept}; a and not b", "", true),
@@ -159,8 +245,16 @@ const ROWS: &[(&str, &str, bool)] = &[
     ("x1: {carrier: SF}; x2: {event: arrive}; 1 of x*", "", true),
     ("x1: {carrier: SF}; x2: {event: arrive}; all of them", "", false),
     ("x1: {carrier: YTO}; x2: {event: arrive}; all of x*", "", true),
-    ("a: {carrier: SF}; b: {event: arrive}; c: {item.weight_g|gt: 5}; a or b and c", r#""item":{"weight_g":6}"#, true),
-    ("a: {item.name|contains: 毒}; b: {item.name|contains: 杀虫}; a and not b", r#""item":{"name":"毒杀虫剂"}"#, false),
+    (
+        "a: {carrier: SF}; b: {event: arrive}; c: {item.weight_g|gt: 5}; a or b and c",
+        r#""item":{"weight_g":6}"#,
+        true,
+    ),
+    (
+        "a: {item.name|contains: 毒}; b: {item.name|contains: 杀虫}; a and not b",
+        r#""item":{"name":"毒杀虫剂"}"#,
+        false,
+    ),
     // Any other field.
     ("s: {extra.hazmat: yes-1}; s", r#""extra":{"hazmat":"YES-1"}"#, true),
     ("s: {hazmat.class|gte: 3}; s", r#""hazmat":{"class":3}"#, true),
@@ -180,32 +274,53 @@ fn rows_mean_the_same_in_every_configuration() {
         let json = waybill(members);
         let alone = compile(&rule("row", &detection));
         assert_eq!(hits(&alone, &json, "row"), *expected, "alone: {row} on {members}");
-        assert_eq!(plain_hits(&alone, &json, "row"), *expected, "plainly: {row} on {members}");
+        assert_eq!(
+            plain_hits(&alone, &json, "row"),
+            *expected,
+            "plainly: {row} on {members}"
+        );
         let crowded = compile(&format!("{}{crowd}", rule("row", &detection)));
-        assert_eq!(hits(&crowded, &json, "row"), *expected, "in a crowd: {row} on {members}");
+        assert_eq!(
+            hits(&crowded, &json, "row"),
+            *expected,
+            "in a crowd: {row} on {members}"
+        );
     }
 }
 
 #[test]
 fn every_row_means_the_same_when_all_are_one_rule_set() {
-    let all: String =
-        ROWS.iter().enumerate().map(|(at, (row, ..))| format!("---\n{}", rule(&format!("row-{at}"), &detection(row)))).collect();
+    let all: String = ROWS
+        .iter()
+        .enumerate()
+        .map(|(at, (row, ..))| format!("---\n{}", rule(&format!("row-{at}"), &detection(row))))
+        .collect();
     let set = compile(&all);
     for (at, (row, members, expected)) in ROWS.iter().enumerate() {
-        assert_eq!(hits(&set, &waybill(members), &format!("row-{at}")), *expected, "{row} on {members}");
+        assert_eq!(
+            hits(&set, &waybill(members), &format!("row-{at}")),
+            *expected,
+            "{row} on {members}"
+        );
     }
 }
 
 #[test]
 fn evidence_is_in_the_original_text() {
-    let set = compile(&rule("evidence", "  s:\n    item.name|contains: ['冰毒', '毒品x']\n    item.weight_g|gt: 5\n  condition: s"));
+    let set = compile(&rule(
+        "evidence",
+        "  s:\n    item.name|contains: ['冰毒', '毒品x']\n    item.weight_g|gt: 5\n  condition: s",
+    ));
     let decoder = Decoder::new(set.screen().schema().clone());
     let mut record = decoder.record();
     let json = waybill(r#""item":{"name":"ＡＢ大冰毒品X","weight_g":6}"#);
     let waybill = decoder.decode(&json, &mut record).unwrap();
     let verdict = set.screen().run(&waybill, &mut Scratch::new(set.screen())).unwrap();
     let hit = &verdict.hits[0];
-    assert_eq!((hit.field.as_str(), hit.term.as_str(), hit.text.as_str()), ("item.name", "冰毒", "冰毒"));
+    assert_eq!(
+        (hit.field.as_str(), hit.term.as_str(), hit.text.as_str()),
+        ("item.name", "冰毒", "冰毒")
+    );
     assert_eq!(hit.span, Some([3, 5]));
     assert_eq!(hit.also.len(), 1);
     assert_eq!((hit.also[0].term.as_str(), hit.also[0].text.as_str()), ("> 5", "6"));
@@ -213,7 +328,10 @@ fn evidence_is_in_the_original_text() {
 
 #[test]
 fn evidence_never_shows_personal_data() {
-    let set = compile(&rule("person", "  s:\n    sender.phone|startswith: '138'\n    sender.name: 王伟\n    sender.id_no|re: 1949\n  condition: s"));
+    let set = compile(&rule(
+        "person",
+        "  s:\n    sender.phone|startswith: '138'\n    sender.name: 王伟\n    sender.id_no|re: 1949\n  condition: s",
+    ));
     let decoder = Decoder::new(set.screen().schema().clone());
     let mut record = decoder.record();
     let json = waybill(r#""sender":{"name":"王伟","phone":"13800138000","id_no":"11010519491231002X"}"#);
@@ -230,7 +348,9 @@ fn evidence_never_shows_personal_data() {
 fn scores_add_up_and_a_rules_own_colour_holds() {
     use jingyou::alert::Color;
     let yaml = |level: &str, more: &str| {
-        format!("title: {level}{more}\nid: {level}{more}\nlevel: {level}\n{more}\ndetection:\n  s: {{carrier: YTO}}\n  condition: s\n---\n")
+        format!(
+            "title: {level}{more}\nid: {level}{more}\nlevel: {level}\n{more}\ndetection:\n  s: {{carrier: YTO}}\n  condition: s\n---\n"
+        )
     };
     let color = |files: &[String]| {
         let set = compile(&files.concat());
@@ -238,13 +358,22 @@ fn scores_add_up_and_a_rules_own_colour_holds() {
         let mut record = decoder.record();
         let json = waybill("");
         let waybill = decoder.decode(&json, &mut record).unwrap();
-        set.screen().run(&waybill, &mut Scratch::new(set.screen())).map(|verdict| (verdict.color, verdict.score)).unwrap()
+        set.screen()
+            .run(&waybill, &mut Scratch::new(set.screen()))
+            .map(|verdict| (verdict.color, verdict.score))
+            .unwrap()
     };
     assert_eq!(color(&[yaml("medium", "")]), (None, 30));
     assert_eq!(color(&[yaml("high", "")]), (Some(Color::Yellow), 60));
     assert_eq!(color(&[yaml("critical", "")]), (Some(Color::Red), 100));
-    assert_eq!(color(&[yaml("medium", ""), yaml("medium", "score: 31")]), (Some(Color::Yellow), 61));
-    assert_eq!(color(&[yaml("high", "alert: none"), yaml("high", "score: 40")]), (Some(Color::Red), 100));
+    assert_eq!(
+        color(&[yaml("medium", ""), yaml("medium", "score: 31")]),
+        (Some(Color::Yellow), 61)
+    );
+    assert_eq!(
+        color(&[yaml("high", "alert: none"), yaml("high", "score: 40")]),
+        (Some(Color::Red), 100)
+    );
     assert_eq!(color(&[yaml("low", "alert: red")]), (Some(Color::Red), 10));
     assert_eq!(color(&[yaml("critical", "mode: shadow")]), (None, 0));
     assert_eq!(color(&[yaml("high", "alert: none\nscore: 0")]), (None, 0));
@@ -253,14 +382,20 @@ fn scores_add_up_and_a_rules_own_colour_holds() {
 #[test]
 fn validity_is_of_the_event() {
     let matches = |valid: &str, members: &str| {
-        let yaml = format!("valid: {valid}\n{}", rule("valid", "  s: {carrier: YTO}\n  condition: s"));
+        let yaml = format!(
+            "valid: {valid}\n{}",
+            rule("valid", "  s: {carrier: YTO}\n  condition: s")
+        );
         hits(&compile(&yaml), &waybill(members), "valid")
     };
     assert!(matches("{from: 2022-11-11, until: 2022-11-11}", ""));
     assert!(!matches("{from: 2022-11-12}", ""));
     assert!(!matches("{until: 2022-11-10}", ""));
     assert!(matches("{regions: ['3304']}", r#""site":{"region":"330482"}"#));
-    assert!(!matches("{regions: ['3304']}", r#""site":{"region":"310000"},"receiver":{"region":"330482"}"#));
+    assert!(!matches(
+        "{regions: ['3304']}",
+        r#""site":{"region":"310000"},"receiver":{"region":"330482"}"#
+    ));
     assert!(matches("{regions: ['3304']}", r#""receiver":{"region":"330482"}"#));
     assert!(!matches("{regions: ['3304']}", ""));
 }
@@ -268,24 +403,67 @@ fn validity_is_of_the_event() {
 #[test]
 fn faults_say_file_line_column_key_and_what_would_be_right() {
     for (yaml, expected) in [
-        ("title: x\nlevel: hihg\ndetection: {s: {carrier: A}, condition: s}", "rules.yml:2:8: level: `hihg` is not accepted: informational, low"),
-        ("title: x\ndetection:\n  s:\n    carrier|contians: A\n  condition: s", "rules.yml:4:5: detection.s.carrier|contians: unknown modifier `contians`: did you mean `contains`?"),
-        ("title: x\ndetection:\n  s:\n    item.name|fuzzy: A\n  condition: s", "rules.yml:4:5: detection.s.item.name|fuzzy: the modifier `fuzzy` is not supported by this version"),
-        ("title: x\ndetection:\n  s:\n    carrier: A\n  condition: s and t", "rules.yml:5:20: detection.condition: there is no selection `t`: there are `s`"),
-        ("title: x\ndetection:\n  s:\n    item.name|re: '(?=a)'\n  condition: s", "rules.yml:4:19: detection.s.item.name|re: not a regular expression of this engine (linear time"),
-        ("title: x\ndetection:\n  s:\n    item.name|re: 'a{1000}{1000}'\n  condition: s", "rules.yml:4:19: detection.s.item.name|re: the regular expression is larger"),
-        ("title: x\ndetection:\n  s:\n    item.name|contains|expand: '%drugs%'\n  condition: s", "rules.yml:4:32: detection.s.item.name|contains|expand: there is no list lists/drugs.txt"),
-        ("title: x\ndetection:\n  s:\n    item.weight_g|gt: heavy\n  condition: s", "rules.yml:4:23: detection.s.item.weight_g|gt: takes a number, not a string"),
-        ("title: x\nscore: -1\ndetection: {s: {carrier: A}, condition: s}", "rules.yml:2:8: score: must be a whole number from 0 to 1000"),
-        ("title: x\ncatgory: '12'\ndetection: {s: {carrier: A}, condition: s}", "rules.yml:2:1: catgory: unknown key: did you mean `category`?"),
-        ("title: x", "rules.yml:1:1: detection: required: selections and a condition"),
+        (
+            "title: x\nlevel: hihg\ndetection: {s: {carrier: A}, condition: s}",
+            "rules.yml:2:8: level: `hihg` is not accepted: informational, low",
+        ),
+        (
+            "title: x\ndetection:\n  s:\n    carrier|contians: A\n  condition: s",
+            "rules.yml:4:5: detection.s.carrier|contians: unknown modifier `contians`: did you mean `contains`?",
+        ),
+        (
+            "title: x\ndetection:\n  s:\n    item.name|fuzzy: A\n  condition: s",
+            "rules.yml:4:5: detection.s.item.name|fuzzy: the modifier `fuzzy` is not supported by this version",
+        ),
+        (
+            "title: x\ndetection:\n  s:\n    carrier: A\n  condition: s and t",
+            "rules.yml:5:20: detection.condition: there is no selection `t`: there are `s`",
+        ),
+        (
+            "title: x\ndetection:\n  s:\n    item.name|re: '(?=a)'\n  condition: s",
+            "rules.yml:4:19: detection.s.item.name|re: not a regular expression of this engine (linear time",
+        ),
+        (
+            "title: x\ndetection:\n  s:\n    item.name|re: 'a{1000}{1000}'\n  condition: s",
+            "rules.yml:4:19: detection.s.item.name|re: the regular expression is larger",
+        ),
+        (
+            "title: x\ndetection:\n  s:\n    item.name|contains|expand: '%drugs%'\n  condition: s",
+            "rules.yml:4:32: detection.s.item.name|contains|expand: there is no list lists/drugs.txt",
+        ),
+        (
+            "title: x\ndetection:\n  s:\n    item.weight_g|gt: heavy\n  condition: s",
+            "rules.yml:4:23: detection.s.item.weight_g|gt: takes a number, not a string",
+        ),
+        (
+            "title: x\nscore: -1\ndetection: {s: {carrier: A}, condition: s}",
+            "rules.yml:2:8: score: must be a whole number from 0 to 1000",
+        ),
+        (
+            "title: x\ncatgory: '12'\ndetection: {s: {carrier: A}, condition: s}",
+            "rules.yml:2:1: catgory: unknown key: did you mean `category`?",
+        ),
+        (
+            "title: x",
+            "rules.yml:1:1: detection: required: selections and a condition",
+        ),
         ("- a", "rules.yml:1:1: a rule must be a map, not a list"),
-        ("title: x\ncorrelation: {}", "rules.yml:2:1: correlation: this version reads detection documents only"),
+        (
+            "title: x\ncorrelation: {}",
+            "rules.yml:2:1: correlation: this version reads detection documents only",
+        ),
     ] {
-        let error = RuleSet::compile(&Folder::of_text("rules.yml", yaml), Subject::Waybills, Thresholds::default())
-            .expect_err(yaml)
-            .to_string();
-        assert!(error.lines().any(|line| line.starts_with(expected)), "{yaml}\n{error}\nexpected {expected}");
+        let error = RuleSet::compile(
+            &Folder::of_text("rules.yml", yaml),
+            Subject::Waybills,
+            Thresholds::default(),
+        )
+        .expect_err(yaml)
+        .to_string();
+        assert!(
+            error.lines().any(|line| line.starts_with(expected)),
+            "{yaml}\n{error}\nexpected {expected}"
+        );
     }
 }
 
@@ -293,7 +471,11 @@ fn faults_say_file_line_column_key_and_what_would_be_right() {
 fn a_folder_loads_whole_or_not_at_all() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir(dir.path().join("lists")).unwrap();
-    std::fs::write(dir.path().join("a.yml"), rule("a", "  s: {item.name|contains|expand: '%t%'}\n  condition: s")).unwrap();
+    std::fs::write(
+        dir.path().join("a.yml"),
+        rule("a", "  s: {item.name|contains|expand: '%t%'}\n  condition: s"),
+    )
+    .unwrap();
     std::fs::write(dir.path().join("lists/t.txt"), "冰毒\n!冰毒检测\n").unwrap();
     let load = || RuleSet::load(dir.path(), Thresholds::default());
     let set = load().unwrap();
@@ -305,7 +487,10 @@ fn a_folder_loads_whole_or_not_at_all() {
     assert_ne!(load().unwrap().digest(), digest);
     std::fs::write(dir.path().join("b.yml"), rule("a", "  s: {carrier: A}\n  condition: s")).unwrap();
     let problems = load().unwrap_err().to_string();
-    assert!(problems.starts_with("b.yml:1:1: id: `a` is the id of `a` (a.yml:1:1) too"), "{problems}");
+    assert!(
+        problems.starts_with("b.yml:1:1: id: `a` is the id of `a` (a.yml:1:1) too"),
+        "{problems}"
+    );
     std::fs::write(dir.path().join("b.yml"), b"title: \xff").unwrap();
     assert!(load().unwrap_err().to_string().contains("b.yml: not UTF-8 in line 1"));
     std::fs::remove_file(dir.path().join("b.yml")).unwrap();
@@ -314,17 +499,36 @@ fn a_folder_loads_whole_or_not_at_all() {
         "value,type,authority,legal_basis,expires\n13800138000,phone,测试机关,测试依据,2022-11-11\n13900139000,phone,测试机关,测试依据,2022-11-10\n",
     )
     .unwrap();
-    std::fs::write(dir.path().join("c.yml"), rule("c", "  s: {sender.phone|watch: w}\n  condition: s")).unwrap();
+    std::fs::write(
+        dir.path().join("c.yml"),
+        rule("c", "  s: {sender.phone|watch: w}\n  condition: s"),
+    )
+    .unwrap();
     let set = load().unwrap();
     assert!(hits(&set, &waybill(r#""sender":{"phone":"+86 138 0013 8000"}"#), "c"));
-    assert!(!hits(&set, &waybill(r#""sender":{"phone":"13900139000"}"#), "c"), "an expired entry never matches");
+    assert!(
+        !hits(&set, &waybill(r#""sender":{"phone":"13900139000"}"#), "c"),
+        "an expired entry never matches"
+    );
 }
 
 /// Random detections over a few fields and a small alphabet, so that matches are frequent.
 fn selection() -> impl Strategy<Value = String> {
     let field = prop::sample::select(vec!["item.name", "item.remark", "carrier", "extra.note", "xray.labels"]);
     let word = "[ab冰毒枪?*]{1,3}";
-    let text = (field, prop::sample::select(vec!["", "|contains", "|startswith", "|endswith", "|contains|all", "|cased", "|neq"]), prop::collection::vec(word, 2..12))
+    let text = (
+        field,
+        prop::sample::select(vec![
+            "",
+            "|contains",
+            "|startswith",
+            "|endswith",
+            "|contains|all",
+            "|cased",
+            "|neq",
+        ]),
+        prop::collection::vec(word, 2..12),
+    )
         .prop_map(|(field, modifier, words)| format!("{{{field}{modifier}: ['{}']}}", words.join("', '")));
     let number = (prop::sample::select(vec!["gt", "gte", "lt", "lte"]), 0..6_i32)
         .prop_map(|(is, than)| format!("{{item.weight_g|{is}: {than}}}"));

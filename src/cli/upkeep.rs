@@ -79,7 +79,10 @@ pub fn store(command: &StoreCommand) -> anyhow::Result<ExitCode> {
         );
     }
     if let Some(old) = &report.moved_to {
-        println!("旧状态库在 {},确认无误后可删除 · the old store can be deleted", old.display());
+        println!(
+            "旧状态库在 {},确认无误后可删除 · the old store can be deleted",
+            old.display()
+        );
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -92,11 +95,16 @@ pub fn audit(command: &AuditCommand) -> anyhow::Result<ExitCode> {
 fn verify(dir: &Path) -> anyhow::Result<ExitCode> {
     let report = case::verify(dir)?;
     let at = |at: Option<time::OffsetDateTime>| {
-        at.and_then(|at| at.format(&time::format_description::well_known::Rfc3339).ok()).unwrap_or_else(|| "-".to_owned())
+        at.and_then(|at| at.format(&time::format_description::well_known::Rfc3339).ok())
+            .unwrap_or_else(|| "-".to_owned())
     };
     println!("日志 journal  {}", report.path.display());
     println!("条数 entries  {} ({} bytes)", report.entries, report.bytes);
-    println!("时间 from     {}\n     to       {}", at(report.first_at), at(report.last_at));
+    println!(
+        "时间 from     {}\n     to       {}",
+        at(report.first_at),
+        at(report.last_at)
+    );
     println!("链头 head     {}", report.head);
     match &report.broken {
         None => {
@@ -104,7 +112,10 @@ fn verify(dir: &Path) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Some(broken) => {
-            println!("断裂 · BROKEN: line {}, entry {}, byte {}: {}", broken.line, broken.seq, broken.offset, broken.fault);
+            println!(
+                "断裂 · BROKEN: line {}, entry {}, byte {}: {}",
+                broken.line, broken.seq, broken.offset, broken.fault
+            );
             Ok(ExitCode::from(EXIT_UNWELL))
         }
     }
