@@ -2,5 +2,7 @@
 //! and acknowledge; what happens to a record is the same [`crate::engine::lane::Lane`] for all.
 
 pub(crate) mod client;
+pub mod dead_letters;
 pub mod lines;
+pub(crate) mod publisher;
 pub mod rejects;
