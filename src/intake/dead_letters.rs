@@ -53,6 +53,11 @@ impl Letters {
             wait: RETRY_WAIT_MIN,
         }
     }
+
+    /// Where the refused records came from.
+    pub(super) fn source(&self) -> &Arc<Source> {
+        &self.source
+    }
 }
 
 /// The file, with what could not be written to it yet.

@@ -3,6 +3,9 @@
 
 pub(crate) mod client;
 pub mod dead_letters;
+pub(crate) mod gather;
+pub mod http;
+pub mod kafka;
 pub mod lines;
 pub(crate) mod publisher;
 pub mod rejects;
