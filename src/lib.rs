@@ -26,6 +26,9 @@ pub mod alert;
 /// Lifecycle, journal and store of cases.
 pub mod case;
 
+/// Telling others: outbox, CloudEvents, sinks.
+pub mod notify;
+
 /// Wires the stages; owns threads, channels, shutdown.
 pub mod engine;
 

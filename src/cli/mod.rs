@@ -4,6 +4,7 @@
 mod generate;
 mod out;
 mod rules;
+mod run;
 mod screen;
 mod upkeep;
 
@@ -44,6 +45,8 @@ enum Command {
     /// 规则:检查、测试、求值、解释 · rules: check, test, eval, explain
     #[command(subcommand)]
     Rules(rules::Command),
+    /// 正式运行:Kafka、接口、案件 · run for real: Kafka, API, cases
+    Run(run::Args),
     /// 检查配置 · check a configuration
     #[command(subcommand)]
     Config(upkeep::ConfigCommand),
@@ -62,6 +65,7 @@ impl Cli {
             Command::Generate(args) => generate::run(&args),
             Command::Screen(args) => screen::run(&args),
             Command::Rules(command) => rules::run(&command),
+            Command::Run(args) => run::run(&args),
             Command::Config(command) => upkeep::config(&command),
             Command::Store(command) => upkeep::store(&command),
             Command::Audit(command) => upkeep::audit(&command),

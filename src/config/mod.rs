@@ -7,6 +7,7 @@ mod check;
 mod load;
 mod span;
 
+pub(crate) use check::mapping as read_mapping;
 pub use check::{Problem, check, effective};
 pub use load::{ConfigError, Fault, load};
 pub use span::Span;

@@ -199,8 +199,8 @@ impl Reports {
 
 impl ClientContext for Reports {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        // Connection errors come by `error` too, once; here they would come with each try.
-        if matches!(facility, "FAIL" | "ERROR") {
+        // Connection errors come by `error` too, once; here they, and what is tried again, would come with each try.
+        if matches!(facility, "FAIL" | "ERROR" | "GETPID") {
             tracing::debug!(client = self.name, facility, message, "librdkafka");
         } else if (level as i32) <= (RDKafkaLogLevel::Error as i32) {
             tracing::error!(client = self.name, facility, message, "librdkafka");

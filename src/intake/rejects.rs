@@ -46,6 +46,68 @@ pub struct DeadLetter<'a> {
     pub original: &'a [u8],
 }
 
+/// Writes the line of one refused record.
+pub(super) fn line(into: &mut impl Write, letter: &DeadLetter<'_>) -> Result<()> {
+    head(into, letter.source, letter.place, letter.refusal)?;
+    if let Some(key) = letter.key {
+        bytes(into, "key", key)?;
+    }
+    bytes(into, "original", letter.original)?;
+    into.write_all(b"}\n")
+}
+
+fn head(into: &mut impl Write, source: &str, place: Place<'_>, refusal: &Refusal) -> Result<()> {
+    write!(into, "{{\"source\":{}", Value::from(source))?;
+    match place {
+        Place::Line(At { line, offset }) => write!(into, ",\"line\":{line},\"offset\":{offset}")?,
+        Place::Kafka {
+            topic,
+            partition,
+            offset,
+        } => {
+            let topic = Value::from(topic);
+            write!(into, ",\"topic\":{topic},\"partition\":{partition},\"offset\":{offset}")?;
+        }
+    }
+    let (reason, field, detail) = (
+        refusal.reason,
+        Value::from(&*refusal.field),
+        Value::from(&*refusal.detail),
+    );
+    write!(into, ",\"reason\":\"{reason}\",\"field\":{field},\"detail\":{detail}")
+}
+
+fn bytes(into: &mut impl Write, name: &str, bytes: &[u8]) -> Result<()> {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return write!(into, ",\"{name}\":{}", Value::from(text));
+    }
+    write!(into, ",\"{name}_base64\":\"")?;
+    let mut encoder = EncoderWriter::new(&mut *into, &STANDARD);
+    encoder.write_all(bytes)?;
+    encoder.finish()?;
+    drop(encoder);
+    into.write_all(b"\"")
+}
+
+/// Opens a file to go on behind what is there; a last line that a crash cut off is closed first.
+pub(crate) fn open_to_append(path: &Path) -> Result<File> {
+    let mut file = OpenOptions::new()
+        .read(true)
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(path)?;
+    if file.metadata()?.len() > 0 {
+        file.seek(SeekFrom::End(-1))?;
+        let mut last = [0];
+        file.read_exact(&mut last)?;
+        if last != *b"\n" {
+            file.write_all(b"\n")?;
+        }
+    }
+    Ok(file)
+}
+
 /// A file of refused records.
 #[derive(Debug)]
 pub struct RejectsFile(BufWriter<File>);
@@ -62,33 +124,14 @@ impl RejectsFile {
         Ok(Self(BufWriter::new(file)))
     }
 
-    /// Goes on behind what is there; a last line that a crash cut off is closed first.
+    /// Goes on behind what is there.
     pub fn append(path: &Path) -> Result<Self> {
-        let mut file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(path)?;
-        if file.metadata()?.len() > 0 {
-            file.seek(SeekFrom::End(-1))?;
-            let mut last = [0];
-            file.read_exact(&mut last)?;
-            if last != *b"\n" {
-                file.write_all(b"\n")?;
-            }
-        }
-        Ok(Self(BufWriter::new(file)))
+        open_to_append(path).map(|file| Self(BufWriter::new(file)))
     }
 
     /// Writes one refused record.
     pub fn write(&mut self, letter: &DeadLetter<'_>) -> Result<()> {
-        self.head(letter.source, letter.place, letter.refusal)?;
-        if let Some(key) = letter.key {
-            self.bytes("key", key)?;
-        }
-        self.bytes("original", letter.original)?;
-        self.0.write_all(b"}\n")
+        line(&mut self.0, letter)
     }
 
     /// Writes one refused record whose bytes come piece by piece, because they are more than memory should hold;
@@ -100,7 +143,7 @@ impl RejectsFile {
         refusal: &Refusal,
         copy: impl FnOnce(&mut dyn Write) -> Result<u64>,
     ) -> Result<u64> {
-        self.head(source, place, refusal)?;
+        head(&mut self.0, source, place, refusal)?;
         self.0.write_all(b",\"original_base64\":\"")?;
         let mut encoder = EncoderWriter::new(&mut self.0, &STANDARD);
         let copied = copy(&mut encoder)?;
@@ -119,42 +162,6 @@ impl RejectsFile {
     pub fn sync(&mut self) -> Result<()> {
         self.0.flush()?;
         self.0.get_ref().sync_data()
-    }
-
-    fn head(&mut self, source: &str, place: Place<'_>, refusal: &Refusal) -> Result<()> {
-        write!(self.0, "{{\"source\":{}", Value::from(source))?;
-        match place {
-            Place::Line(At { line, offset }) => write!(self.0, ",\"line\":{line},\"offset\":{offset}")?,
-            Place::Kafka {
-                topic,
-                partition,
-                offset,
-            } => {
-                let topic = Value::from(topic);
-                write!(
-                    self.0,
-                    ",\"topic\":{topic},\"partition\":{partition},\"offset\":{offset}"
-                )?;
-            }
-        }
-        let (reason, field, detail) = (
-            refusal.reason,
-            Value::from(&*refusal.field),
-            Value::from(&*refusal.detail),
-        );
-        write!(self.0, ",\"reason\":\"{reason}\",\"field\":{field},\"detail\":{detail}")
-    }
-
-    fn bytes(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
-        if let Ok(text) = std::str::from_utf8(bytes) {
-            return write!(self.0, ",\"{name}\":{}", Value::from(text));
-        }
-        write!(self.0, ",\"{name}_base64\":\"")?;
-        let mut encoder = EncoderWriter::new(&mut self.0, &STANDARD);
-        encoder.write_all(bytes)?;
-        encoder.finish()?;
-        drop(encoder);
-        self.0.write_all(b"\"")
     }
 }
 

@@ -237,6 +237,30 @@ impl Event for DeskUnavailable<'_> {
     }
 }
 
+/// A write of the case desk failed; it tries on.
+pub struct DeskDegraded<'a> {
+    /// Why.
+    pub reason: &'a str,
+}
+
+impl Event for DeskDegraded<'_> {
+    fn emit(self, metrics: &Metrics) {
+        metrics.fault("desk_degraded");
+        if metrics.say("desk_degraded") {
+            error!(reason = self.reason, "alerts can't be written; trying again");
+        }
+    }
+}
+
+/// The case desk can write again.
+pub struct DeskRecovered;
+
+impl Event for DeskRecovered {
+    fn emit(self, _: &Metrics) {
+        info!("alerts can be written again");
+    }
+}
+
 /// A worker stopped with a panic.
 pub struct WorkerDied<'a> {
     /// The worker.

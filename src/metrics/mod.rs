@@ -8,11 +8,13 @@
 pub mod event;
 mod tally;
 
-pub use tally::{Mode, Source, Tally};
+pub use tally::{Source, Tally};
 
 use crate::alert::Color;
+use crate::screen::Mode;
 use prometheus::{
-    Gauge, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -65,8 +67,8 @@ pub struct Metrics {
     rule_set_age_seconds: Gauge,
     rule_set_loaded_at: Gauge,
     rule_set_stale: IntGauge,
-    /// One journal append, without its fsync.
-    pub journal_append_seconds: Histogram,
+    journal_entries: IntCounter,
+    journal_bytes: IntCounter,
     /// One fsync of the journal.
     pub journal_fsync_seconds: Histogram,
     /// One change applied to the store.
@@ -114,6 +116,7 @@ impl Default for Metrics {
     fn default() -> Self {
         let registry = Registry::new();
         let r = &registry;
+        let none: &[&str] = &[];
         let build = gauges(r, "build_info", "Version of the program.", &["version"]);
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         let stale =
@@ -157,7 +160,8 @@ impl Default for Metrics {
             rule_set_age_seconds: gauge(r, "rule_set_age_seconds", "Since the rule set in use was loaded."),
             rule_set_loaded_at: gauge(r, "rule_set_loaded_timestamp_seconds", "When it was loaded."),
             rule_set_stale: stale,
-            journal_append_seconds: histogram(r, "journal_append_seconds", "One journal append.", WORK_SECONDS),
+            journal_entries: counters(r, "journal_entries_total", "Entries written.", &[]).with_label_values(none),
+            journal_bytes: counters(r, "journal_bytes_total", "Bytes written.", &[]).with_label_values(none),
             journal_fsync_seconds: histogram(r, "journal_fsync_seconds", "One fsync of the journal.", WORK_SECONDS),
             store_apply_seconds: histogram(
                 r,
@@ -277,6 +281,17 @@ impl Metrics {
         }
     }
 
+    /// Records not yet committed in all our partitions; `None` before any is known.
+    pub fn total_lag(&self) -> Option<u64> {
+        use prometheus::core::Collector;
+        let families = self.lag.collect();
+        let lags = families
+            .iter()
+            .flat_map(|family| family.get_metric())
+            .map(|metric| metric.get_gauge().get_value());
+        lags.reduce(|sum, lag| sum + lag).map(|lag| lag as u64)
+    }
+
     /// Brokers that a client (`consumer-0`, `producer`, …) is connected to.
     pub fn brokers_up(&self, client: &str, count: i64) {
         self.brokers_up.with_label_values(&[client]).set(count);
@@ -297,6 +312,13 @@ impl Metrics {
     /// Counts notices that a sink acknowledged.
     pub fn delivered(&self, sink: &str, count: u64) {
         self.delivered.with_label_values(&[sink]).inc_by(count);
+    }
+
+    /// Counts a group that was written to the journal.
+    pub fn journaled(&self, entries: usize, bytes: u64, sync_time: Duration) {
+        self.journal_entries.inc_by(entries as u64);
+        self.journal_bytes.inc_by(bytes);
+        self.journal_fsync_seconds.observe(sync_time.as_secs_f64());
     }
 
     /// Counts one intake request by outcome (`taken`, `behind`, `failed`).

@@ -1,28 +1,10 @@
 //! Counting on the hot path: each worker counts in plain integers and adds them to the shared counters once a batch.
 
 use super::{Metrics, Totals};
+use crate::screen::Mode;
 use crate::waybill::Reason;
 use prometheus::{Histogram, IntCounter, IntCounterVec};
 use std::sync::PoisonError;
-
-/// How a rule was in use when it hit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Its score counts.
-    Live,
-    /// Counted and shown, never alerts.
-    Shadow,
-}
-
-impl Mode {
-    /// The word used in metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Live => "live",
-            Self::Shadow => "shadow",
-        }
-    }
-}
 
 /// The counters of one source, looked up once.
 pub struct Source {
