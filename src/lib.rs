@@ -26,6 +26,9 @@ pub mod alert;
 /// Lifecycle, journal and store of cases.
 pub mod case;
 
+/// The HTTP interface and the live page.
+pub mod api;
+
 /// Wires the stages; owns threads, channels, shutdown.
 pub mod engine;
 
