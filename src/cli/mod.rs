@@ -1,6 +1,7 @@
 //! The commands, one a file. Exit codes: 0 all is well; 1 what was asked about is not (a failing test, a broken chain, a
 //! refused rule folder); 2 wrong use or a fault that kept the command from its work.
 
+mod demo;
 mod generate;
 mod out;
 mod rules;
@@ -35,6 +36,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// 演示:一条命令看它工作 · everything at work in one process, on synthetic waybills
+    Demo(demo::Args),
     /// 生成仿真面单 · write synthetic waybills with known findings
     Generate(generate::Args),
     /// 规则:检查、测试、求值、解释 · rules: check, test, eval, explain
@@ -46,6 +49,7 @@ impl Cli {
     /// Runs the command.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
+            Command::Demo(args) => demo::run(&args),
             Command::Generate(args) => generate::run(&args),
             Command::Rules(command) => rules::run(&command),
         }
