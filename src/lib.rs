@@ -29,6 +29,9 @@ pub mod case;
 /// Telling others: outbox, CloudEvents, sinks.
 pub mod notify;
 
+/// The HTTP interface and the live page.
+pub mod api;
+
 /// Wires the stages; owns threads, channels, shutdown.
 pub mod engine;
 

@@ -1,6 +1,7 @@
 //! The commands, one a file. Exit codes: 0 all is well; 1 what was asked about is not (a failing test, a broken chain, a
 //! refused rule folder); 2 wrong use or a fault that kept the command from its work.
 
+mod demo;
 mod generate;
 mod out;
 mod rules;
@@ -38,6 +39,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// 演示:一条命令看它工作 · everything at work in one process, on synthetic waybills
+    Demo(demo::Args),
     /// 生成仿真面单 · write synthetic waybills with known findings
     Generate(generate::Args),
     /// 筛查文件或标准输入,预警输出到标准输出 · screen a file or stdin, alerts on stdout
@@ -62,6 +65,7 @@ impl Cli {
     /// Runs the command.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
+            Command::Demo(args) => demo::run(&args),
             Command::Generate(args) => generate::run(&args),
             Command::Screen(args) => screen::run(&args),
             Command::Rules(command) => rules::run(&command),

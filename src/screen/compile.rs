@@ -491,7 +491,7 @@ impl<'s> TableBuilder<'s> {
             Test::Bool(wanted) => self.plan(slot).bools[usize::from(*wanted)].push(id),
             Test::Watch(list) => self.plan(slot).watch.push(WatchAtom {
                 atom: id,
-                kinds: list.kinds_for(slot),
+                kinds: list.kinds_for(slot, self.schema),
             }),
             _ => return false,
         }

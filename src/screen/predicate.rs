@@ -354,7 +354,7 @@ fn find_in_text(test: &Test, text: &str, slot: Option<Slot>, waybill: &Waybill<'
         }
         Test::Watch(list) => {
             let mut key = String::new();
-            let Listing { name, basis } = list.find(text, &list.kinds_for(slot?), &mut key)?;
+            let Listing { name, basis } = list.find(text, &list.kinds_for(slot?, schema), &mut key)?;
             let current = basis.expires_day >= waybill.occurred_day();
             current.then(|| piece(name, text, 0, text.chars().count()))
         }

@@ -328,7 +328,7 @@ impl Screen {
         let mut matched = std::mem::take(&mut scratch.matched);
         for &id in self.always.iter().chain(&scratch.woken) {
             let rule = &self.rules[id as usize];
-            if self.holds(rule.root, waybill, scratch) && rule.valid.covers(waybill) {
+            if self.holds(rule.root, waybill, scratch) && (!self.schema.is_waybill() || rule.valid.covers(waybill)) {
                 matched.push(id);
             }
         }

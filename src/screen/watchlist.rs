@@ -1,7 +1,7 @@
 //! Watchlists: an exact join of a field's canonical form with a list that names its authority, its legal basis and its
 //! expiry. Most values are on no list, so a filter of nine bits an entry answers first.
 
-use crate::waybill::{Slot, identity, slot};
+use crate::waybill::{Schema, Slot, identity, slot};
 use hashbrown::HashTable;
 use rustc_hash::FxHasher;
 use std::hash::Hasher;
@@ -162,8 +162,9 @@ impl Watchlist {
     }
 
     /// The kinds of entries that a field's values are joined with: its own kind, where the field has one.
-    pub(super) fn kinds_for(&self, field: Slot) -> Vec<EntryKind> {
+    pub(super) fn kinds_for(&self, field: Slot, schema: &Schema) -> Vec<EntryKind> {
         let own = match field {
+            _ if !schema.is_waybill() => None,
             slot::SENDER_PHONE | slot::RECEIVER_PHONE => Some(EntryKind::Phone),
             slot::SENDER_ID_NO => Some(EntryKind::IdNo),
             slot::SENDER_NAME | slot::RECEIVER_NAME | slot::SENDER_ORG => Some(EntryKind::Name),
