@@ -19,8 +19,8 @@ mod views;
 mod waybills;
 
 pub use guard::REQUESTS_AT_ONCE_MAX;
-pub use server::{CONNECTIONS_MAX, HEADERS_WITHIN, STOP_WITHIN};
-pub use stream::{HEARTBEAT_EVERY, STREAMS_MAX, TAKE_WITHIN};
+pub use server::{CONNECTIONS_MAX, HEADERS_WITHIN, STOP_WITHIN, TAKE_WITHIN};
+pub use stream::{HEARTBEAT_EVERY, STREAMS_MAX};
 pub use upstream::{Engine, NotTaken, Raised, Receipt, Refused, RulesInForce, Totals, Unready};
 pub use waybills::BODY_WITHIN;
 

@@ -7,7 +7,7 @@
 use super::Shared;
 use super::params::Params;
 use super::problem::{Code, Problem};
-use super::server::stopped;
+use super::server::{TAKE_WITHIN, stopped};
 use super::views;
 use crate::case::Entry;
 use axum::Router;
@@ -28,8 +28,6 @@ use tokio_stream::wrappers::ReceiverStream;
 pub const STREAMS_MAX: usize = 64;
 /// Between two comments on a stream that has nothing to say.
 pub const HEARTBEAT_EVERY: Duration = Duration::from_secs(15);
-/// Time in which a client must take an event; one that doesn't is let go, and may come back to where it was.
-pub const TAKE_WITHIN: Duration = Duration::from_mins(1);
 /// Events between the journal and a client's socket.
 const UNSENT_MAX: usize = 64;
 /// Entries read from the journal at once.
