@@ -226,7 +226,7 @@ impl Compiler {
         }
         let often = match &predicate.test {
             Test::Watch(_) => 1,
-            Test::Terms { how, terms, .. } => often_text(*how, terms, *slot),
+            Test::Terms { how, terms, .. } => often_text(*how, terms, slot.filter(|_| self.schema.is_waybill())),
             Test::Number {
                 is: Comparison::Equal, ..
             } => 50,
@@ -489,10 +489,10 @@ impl<'s> TableBuilder<'s> {
             Test::Terms { how, terms, cased } => self.whole(slot, id, *how, terms, *cased),
             Test::Number { is, than, .. } => self.number(slot, id, *is, *than),
             Test::Bool(wanted) => self.plan(slot).bools[usize::from(*wanted)].push(id),
-            Test::Watch(list) => self.plan(slot).watch.push(WatchAtom {
-                atom: id,
-                kinds: list.kinds_for(slot, self.schema),
-            }),
+            Test::Watch(list) => {
+                let kinds = list.kinds_for(slot, self.schema);
+                self.plan(slot).watch.push(WatchAtom { atom: id, kinds });
+            }
             _ => return false,
         }
         true
