@@ -2,7 +2,6 @@
 //! in the headers and key and body unchanged; to the dead-letter file otherwise, or when the topic does not take them.
 //! Nothing is lost: a source moves on only when [`DeadLetters::settled`] says that its letters are safe.
 
-use super::client::Reports;
 use super::publisher::{Flight, Parcel, Publisher, Undelivered};
 use super::rejects::{self, DeadLetter, Place};
 use crate::config::Kafka;
@@ -107,11 +106,6 @@ impl DeadLetters {
             topic,
             ..Self::to_file(path, metrics)
         })
-    }
-
-    /// What the producer says of itself, where there is one.
-    pub(crate) fn reports(&self) -> Option<&Reports> {
-        self.topic.as_ref().map(|(publisher, _)| publisher.reports())
     }
 
     fn file(&self) -> MutexGuard<'_, LetterFile> {

@@ -175,11 +175,6 @@ impl Publisher {
         ThreadedProducer::from_config_and_context(&config, Deliveries(reports.clone()))
     }
 
-    /// What the client says of itself.
-    pub fn reports(&self) -> &Reports {
-        &self.reports
-    }
-
     /// Sends a message as part of a flight; `index` is its place there. Every failure ends up in the flight.
     pub fn send(&self, flight: &Arc<Flight>, index: usize, parcel: &Parcel) {
         flight.state().in_the_air += 1;

@@ -107,7 +107,9 @@ impl Outbox {
         let stop = Arc::new(AtomicBool::new(false));
         let (wake, woken) = bounded(1);
         let waker = wake.clone();
-        desk.on_entry(Box::new(move |_| drop(waker.try_send(()))));
+        desk.on_entry(Box::new(move |_| {
+            let _awake_already = waker.try_send(());
+        }));
         let name = sink.name();
         let mut pipeline = Pipeline {
             entries: Entries {
