@@ -145,7 +145,7 @@ fn what_is_refused_is_kept_with_its_reason_and_the_rest_is_screened() {
             "bad_value",
             "duplicate_field",
             "too_large",
-            "not_json"
+            "not_an_object"
         ]
     );
     assert!(kept.len() > 10 << 20, "the original of the largest is kept");

@@ -330,7 +330,7 @@ fn evidence_is_in_the_original_text() {
 fn evidence_never_shows_personal_data() {
     let set = compile(&rule(
         "person",
-        "  s:\n    sender.phone|startswith: '138'\n    sender.name: 王伟\n    sender.id_no|re: 1949\n  condition: s",
+        "  s:\n    sender.phone|startswith: '138'\n    sender.name: 王伟\n    sender.id_no|re: '1949'\n  condition: s",
     ));
     let decoder = Decoder::new(set.screen().schema().clone());
     let mut record = decoder.record();
@@ -349,7 +349,7 @@ fn scores_add_up_and_a_rules_own_colour_holds() {
     use jingyou::alert::Color;
     let yaml = |level: &str, more: &str| {
         format!(
-            "title: {level}{more}\nid: {level}{more}\nlevel: {level}\n{more}\ndetection:\n  s: {{carrier: YTO}}\n  condition: s\n---\n"
+            "title: {level}\nid: '{level} {more:?}'\nlevel: {level}\n{more}\ndetection:\n  s: {{carrier: YTO}}\n  condition: s\n---\n"
         )
     };
     let color = |files: &[String]| {

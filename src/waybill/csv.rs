@@ -118,11 +118,22 @@ impl Decoder {
 }
 
 /// The cells of one row, unquoted. Reused: setting up its reader costs more than reading a row.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Cells {
     reader: csv_core::Reader,
     out: Vec<u8>,
     ends: Vec<usize>,
+}
+
+impl Default for Cells {
+    fn default() -> Self {
+        // Not the reader's own `default`, which has no table yet.
+        Self {
+            reader: csv_core::Reader::new(),
+            out: Vec::new(),
+            ends: Vec::new(),
+        }
+    }
 }
 
 impl Cells {

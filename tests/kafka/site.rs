@@ -89,10 +89,7 @@ impl Site {
             topics.waybills(),
         );
         fs::write(folder.path().join("jingyou.toml"), config).expect("a configuration");
-        Self {
-            folder,
-            port,
-        }
+        Self { folder, port }
     }
 
     pub fn data(&self) -> PathBuf {
