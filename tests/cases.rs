@@ -645,6 +645,17 @@ fn a_store_that_is_gone_damaged_or_ahead_is_built_again() {
 #[test]
 fn rebuild_and_verify_say_what_they_found() {
     let dir = tempfile::tempdir().expect("a folder");
+    for error in [
+        rebuild(dir.path()).expect_err("empty").to_string(),
+        verify(dir.path()).expect_err("empty").to_string(),
+    ] {
+        assert!(error.contains("no such file"), "{error}");
+    }
+    assert_eq!(
+        fs::read_dir(dir.path()).expect("readable").count(),
+        0,
+        "nothing is made by looking"
+    );
     let (desk, _) = open(dir.path());
     desk.apply_now(story()).expect("durable");
     assert!(

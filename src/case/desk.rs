@@ -500,8 +500,9 @@ impl Desk {
             let Some(case) = store.case(case_id)? else {
                 return Ok(None);
             };
-            let alerts = case.alert_ids.iter().filter_map(|id| store.alert(*id).transpose());
-            let alerts = alerts.collect::<Result<_, _>>()?;
+            let missing = |id: AlertId| StoreError::Damaged(format!("alert {id} of case {case_id} is missing"));
+            let alert = |id: &AlertId| store.alert(*id)?.ok_or_else(|| missing(*id));
+            let alerts = case.alert_ids.iter().map(alert).collect::<Result<_, _>>()?;
             let entries = store.timeline(case_id, TIMELINE_ENTRIES_MAX)?;
             Ok(Some(CaseView {
                 case,

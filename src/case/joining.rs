@@ -6,7 +6,7 @@
 
 use super::entry::{AlertChange, Change};
 use super::model::{Case, CaseChange, Deadlines, HoldOrder, case_id};
-use super::store::{Store, StoreError};
+use super::store::{OpenCase, Store, StoreError};
 use crate::alert::{Alert, AlertId, Color, Finding, Known, Merged, Subject, merge};
 use std::collections::{BTreeSet, HashMap};
 use time::{Duration, OffsetDateTime};
@@ -203,7 +203,14 @@ impl<'a> Pending<'a> {
     fn candidates(&self, alert: &Alert) -> Result<BTreeSet<String>, StoreError> {
         let mut ids = BTreeSet::new();
         for subject in &alert.subjects {
-            ids.extend(self.store.open_cases(subject, &alert.category)?);
+            let open = self.store.open_cases(subject, &alert.category)?;
+            // Long-known subjects have many cases, most of them too old or full; the store's times are cut short.
+            let near =
+                |case: &OpenCase| (case.last_alert_at - alert.occurred_at).abs() <= JOIN_WITHIN + Duration::SECOND;
+            let hosts = open
+                .into_iter()
+                .filter(|case| case.alerts < CASE_ALERTS_MAX && near(case));
+            ids.extend(hosts.map(|case| case.case_id));
             if let Some(open) = self.open.get(&(subject.clone(), alert.category.clone())) {
                 ids.extend(open.iter().cloned());
             }

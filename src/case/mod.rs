@@ -35,6 +35,6 @@ pub use notices::{Notice, NoticeKind, notices};
 pub use queue::Ticket;
 pub use recovery::{OpenError, RebuildReport, STORE_NAME, StoreStart, rebuild};
 pub use store::{
-    AlertQuery, Applied, CaseQuery, Counts, ENTRIES_MAX, PAGE_ITEMS, PAGE_ITEMS_MAX, PAGE_ROWS_MAX, Page, Store,
-    StoreError,
+    AlertQuery, Applied, CaseQuery, Counts, ENTRIES_MAX, OpenCase, PAGE_ITEMS, PAGE_ITEMS_MAX, PAGE_ROWS_MAX, Page,
+    Store, StoreError,
 };

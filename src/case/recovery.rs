@@ -1,6 +1,6 @@
 //! Opening a store beside a journal: as it is, caught up, or built again. The journal is never changed here.
 
-use super::chain::{self, JournalError, Placed, Reader};
+use super::chain::{self, FILE_NAME, JournalError, Placed, Reader};
 use super::entry::Change;
 use super::journal::{Journal, Torn};
 use super::sled::SledStore;
@@ -76,6 +76,10 @@ pub enum OpenError {
 
 /// Builds the store of a folder anew from its journal. The folder must not be in use.
 pub fn rebuild(dir: &Path) -> Result<RebuildReport, OpenError> {
+    let journal = dir.join(FILE_NAME);
+    if !journal.exists() {
+        return Err(JournalError::Missing(journal).into());
+    }
     let (journal, report) = Journal::open(dir)?;
     let moved_to = set_aside(&dir.join(STORE_NAME), "replaced")?;
     let store = SledStore::open(&dir.join(STORE_NAME), journal.path())?;

@@ -10,6 +10,7 @@
 //! | `c` case id | case, JSON |
 //! | `C` time (8) case id | – : newest first by time of opening |
 //! | `s` subject `0` category `0` case id | – : open cases only |
+//! | `o` case id | time (8) of the latest alert, alerts (4): open cases only |
 //! | `e` seq (8) | offset (8), bytes (4) of the entry's line in the journal |
 //! | `t` case id `0` seq (8) | – : a case's entries |
 //! | `d` sink | seq (8) |
@@ -20,16 +21,17 @@
 
 use super::chain::{self, Head, Place, Placed};
 use super::entry::{Change, Digest, Entry};
+use super::journal::make_dir;
 use super::model::Case;
 use super::store::{
-    AlertQuery, Applied, CaseQuery, Counts, ENTRIES_MAX, PAGE_ROWS_MAX, Page, Store, StoreError, page_items,
+    AlertQuery, Applied, CaseQuery, Counts, ENTRIES_MAX, OpenCase, PAGE_ROWS_MAX, Page, Store, StoreError, page_items,
 };
 use crate::alert::{Alert, AlertId, Subject};
 use ::sled::{Batch, Db, IVec};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::DeserializeOwned;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -60,6 +62,7 @@ impl SledStore {
     /// Opens the store in a folder, making it if there is none. Entries are read from `journal`.
     pub(crate) fn open(dir: &Path, journal: &Path) -> Result<Self, StoreError> {
         guard(|| {
+            make_dir(dir).map_err(|error| StoreError::Io(error.to_string()))?;
             let db = open_db(dir)?;
             match db.get(meta("layout")).map_err(failed)? {
                 Some(layout) if layout == LAYOUT => {}
@@ -120,7 +123,8 @@ impl SledStore {
     fn page<T>(
         &self,
         wanted: &Wanted<'_>,
-        mut item: impl FnMut(&[u8]) -> Result<Option<T>, StoreError>,
+        item: impl Fn(&[u8]) -> Result<Option<T>, StoreError>,
+        accepts: impl Fn(&T) -> bool,
     ) -> PageResult<T> {
         let start = wanted.start()?;
         let mut page = Page {
@@ -132,9 +136,8 @@ impl SledStore {
             if wanted.is_past(&row) {
                 break;
             }
-            if let Some(found) = item(&row[9..])? {
-                page.items.push(found);
-            }
+            let found = item(&row[9..])?.ok_or_else(|| damaged(&row, "what it names is missing"))?;
+            page.items.extend(Some(found).filter(&accepts));
             if page.items.len() == wanted.items || looked_at + 1 == PAGE_ROWS_MAX {
                 page.next = Some(URL_SAFE_NO_PAD.encode(&row));
                 break;
@@ -162,6 +165,11 @@ impl SledStore {
 
     fn alert_inner(&self, id: AlertId) -> Result<Option<Alert>, StoreError> {
         self.get(&alert_key(id))
+    }
+
+    fn alert_of_row(&self, id: &[u8]) -> Result<Option<Alert>, StoreError> {
+        let bytes = id.try_into().map_err(|_| damaged(id, "it is no alert id"))?;
+        self.alert_inner(AlertId(uuid::Uuid::from_bytes(bytes)))
     }
 
     fn case_inner(&self, case_id: &str) -> Result<Option<Case>, StoreError> {
@@ -252,14 +260,14 @@ impl Store for SledStore {
         guard(|| self.case_inner(case_id))
     }
 
-    fn open_cases(&self, subject: &Subject, category: &str) -> Result<Vec<String>, StoreError> {
+    fn open_cases(&self, subject: &Subject, category: &str) -> Result<Vec<OpenCase>, StoreError> {
         guard(|| {
             let prefix = subject_key(subject, category, "");
-            let ids = self.db.scan_prefix(&prefix).keys().map(|key| {
+            let cases = self.db.scan_prefix(&prefix).keys().map(|key| {
                 let key = key.map_err(failed)?;
-                text(&key, &key[prefix.len()..])
+                self.open_case(text(&key, &key[prefix.len()..])?)
             });
-            ids.collect()
+            cases.collect()
         })
     }
 
@@ -285,11 +293,7 @@ impl Store for SledStore {
                     let accepted = alerts.into_iter().filter(|alert| query.accepts(alert));
                     Self::page_of(&wanted, accepted.map(|alert| (alert_row(&alert), alert)).collect())
                 }
-                None => self.page(&wanted, |id| {
-                    let id = id.try_into().map_err(|_| damaged(id, "it is no alert id"))?;
-                    let alert = self.alert_inner(AlertId(uuid::Uuid::from_bytes(id)))?;
-                    Ok(alert.filter(|alert| query.accepts(alert)))
-                }),
+                None => self.page(&wanted, |id| self.alert_of_row(id), |alert| query.accepts(alert)),
             }
         })
     }
@@ -304,10 +308,11 @@ impl Store for SledStore {
                 items: page_items(query.limit),
             };
             let Some(waybill_no) = &query.waybill_no else {
-                return self.page(&wanted, |id| {
-                    let case = self.case_inner(&text(id, id)?)?;
-                    Ok(case.filter(|case| query.accepts(case)))
-                });
+                return self.page(
+                    &wanted,
+                    |id| self.case_inner(&text(id, id)?),
+                    |case| query.accepts(case),
+                );
             };
             let known = self.known(waybill_no)?;
             let mut ids: Vec<String> = [known.yellow, known.red]
@@ -371,9 +376,25 @@ impl Store for SledStore {
 impl SledStore {
     fn alerts_of(&self, case_id: &str) -> Result<Vec<Alert>, StoreError> {
         let ids = self.case_inner(case_id)?.map(|case| case.alert_ids).unwrap_or_default();
-        ids.into_iter()
-            .filter_map(|id| self.alert_inner(id).transpose())
-            .collect()
+        let alert = |id| {
+            self.alert_inner(id)?
+                .ok_or_else(|| damaged(&alert_key(id), "it is missing"))
+        };
+        ids.into_iter().map(alert).collect()
+    }
+
+    fn open_case(&self, case_id: String) -> Result<OpenCase, StoreError> {
+        let key = open_key(&case_id);
+        let value = self.db.get(&key).map_err(failed)?.unwrap_or_default();
+        let (time, alerts) = value
+            .split_at_checked(8)
+            .ok_or_else(|| damaged(&key, "it is missing"))?;
+        let alerts = alerts.try_into().map_err(|_| damaged(&key, "it is no number"))?;
+        Ok(OpenCase {
+            case_id,
+            last_alert_at: ascending(be64(&key, time)?),
+            alerts: u32::from_be_bytes(alerts) as usize,
+        })
     }
 }
 
@@ -438,24 +459,35 @@ fn descending(at: OffsetDateTime) -> u64 {
     !(micros as u64 ^ (1 << 63))
 }
 
+/// The time that [`descending`] gave.
+fn ascending(down: u64) -> OffsetDateTime {
+    let micros = (!down ^ (1 << 63)) as i64;
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1_000).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}
+
 fn put_alert(batch: &mut Batch, alert: &Alert) -> Result<(), StoreError> {
     batch.insert(alert_key(alert.alert_id), encode(alert)?);
     batch.insert(alert_row(alert), &[]);
     Ok(())
 }
 
-/// Puts a case, and keeps the index of open cases: rows of the category that it had go, rows of the one it has come,
-/// and those of a case that is not open any more go.
+/// Puts a case, and keeps the index of open cases: the rows that it had and has not go, those that it has and had not
+/// come; a case that is not open has none.
 fn put_case(batch: &mut Batch, case: &Case, before: Option<&Case>) -> Result<(), StoreError> {
-    if let Some(before) = before.filter(|before| before.category != case.category || !case.state.is_open()) {
-        for subject in &before.subjects {
-            batch.remove(subject_key(subject, &before.category, &case.case_id));
-        }
-    }
+    let rows = |case: &Case| -> BTreeSet<Vec<u8>> {
+        let open = case.subjects.iter().filter(|_| case.state.is_open());
+        open.map(|subject| subject_key(subject, &case.category, &case.case_id))
+            .collect()
+    };
+    let (had, has) = (before.map(rows).unwrap_or_default(), rows(case));
+    had.difference(&has).for_each(|row| batch.remove(row.as_slice()));
+    has.difference(&had).for_each(|row| batch.insert(row.as_slice(), &[]));
     if case.state.is_open() {
-        for subject in &case.subjects {
-            batch.insert(subject_key(subject, &case.category, &case.case_id), &[]);
-        }
+        let alerts = case.alert_ids.len() as u32;
+        let summary = key(&[&descending(case.last_alert_at).to_be_bytes(), &alerts.to_be_bytes()]);
+        batch.insert(open_key(&case.case_id), summary);
+    } else {
+        batch.remove(open_key(&case.case_id));
     }
     batch.insert(case_key(&case.case_id), encode(case)?);
     batch.insert(case_row(case), &[]);
@@ -484,6 +516,10 @@ fn alert_row(alert: &Alert) -> Vec<u8> {
 
 fn case_key(case_id: &str) -> Vec<u8> {
     key(&[b"c", case_id.as_bytes()])
+}
+
+fn open_key(case_id: &str) -> Vec<u8> {
+    key(&[b"o", case_id.as_bytes()])
 }
 
 fn case_row(case: &Case) -> Vec<u8> {
@@ -579,5 +615,88 @@ fn failed(error: ::sled::Error) -> StoreError {
             _ => StoreError::Io(error.to_string()),
         },
         other => StoreError::Damaged(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::case::chain::Reader;
+    use crate::case::desk::{Desk, DeskConfig};
+    use crate::case::testing::{clock, yellow};
+    use time::macros::datetime;
+
+    /// A store with one alert, and its folder.
+    fn store() -> (tempfile::TempDir, SledStore) {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (desk, _) = Desk::open(DeskConfig::new(dir.path()), clock()).expect("opens");
+        desk.apply_now(vec![yellow("YT1", "r1", &["s1"])]).expect("durable");
+        desk.stop().expect("written");
+        let store = SledStore::open(&dir.path().join("store"), &dir.path().join("journal.jsonl")).expect("opens");
+        (dir, store)
+    }
+
+    #[test]
+    fn times_count_down_and_back() {
+        let times = [
+            datetime!(-0001-01-01 0:00 UTC),
+            datetime!(1969-12-31 23:59:59.999999 UTC),
+            OffsetDateTime::UNIX_EPOCH,
+            datetime!(2026-11-11 08:23:11.000001 +8),
+            datetime!(9999-12-31 23:59 UTC),
+        ];
+        assert!(times.iter().is_sorted_by(|a, b| descending(**a) > descending(**b)));
+        for time in times {
+            assert_eq!(ascending(descending(time)), time);
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_damage_and_not_silence() {
+        let (_dir, store) = store();
+        let alerts = store.alerts(&AlertQuery::default()).expect("a page").items;
+        let subject = &alerts[0].subjects[0];
+        assert_eq!(store.open_cases(subject, "12").expect("cases").len(), 1);
+        let case_id = alerts[0].case_id.as_deref().expect("in a case");
+        for key in [
+            open_key(case_id),
+            alert_key(alerts[0].alert_id),
+            case_key(case_id),
+            numbered(b"e", 1),
+        ] {
+            store.db.remove(key).expect("removed");
+        }
+        let damaged = |error: Option<StoreError>| matches!(error, Some(StoreError::Damaged(_)));
+        assert!(damaged(store.alerts(&AlertQuery::default()).err()));
+        assert!(damaged(store.cases(&CaseQuery::default()).err()));
+        assert!(damaged(store.open_cases(subject, "12").err()));
+        assert!(damaged(store.timeline(case_id, 10).err()));
+    }
+
+    #[test]
+    fn a_store_of_another_layout_is_not_read() {
+        let (dir, store) = store();
+        store.db.insert(meta("layout"), b"0").expect("written");
+        drop(store);
+        let again = SledStore::open(&dir.path().join("store"), &dir.path().join("journal.jsonl"));
+        assert!(matches!(again.err(), Some(StoreError::Damaged(_))));
+        let (desk, report) = Desk::open(DeskConfig::new(dir.path()), clock()).expect("opens");
+        assert!(
+            matches!(report.store, crate::case::StoreStart::Rebuilt { .. }),
+            "{report:?}"
+        );
+        assert_eq!(desk.counts().expect("counts").alerts, 1);
+    }
+
+    #[test]
+    fn a_store_knows_how_far_it_is() {
+        let (dir, store) = store();
+        let mut reader = Reader::from_start(&dir.path().join("journal.jsonl")).expect("opens");
+        let placed = reader.next().expect("reads").expect("an entry");
+        let applied = store.applied().expect("a number").expect("something");
+        assert_eq!(
+            (applied.head.seq, applied.head.hash, applied.place),
+            (1, placed.entry.hash, placed.place)
+        );
     }
 }

@@ -57,6 +57,17 @@ pub struct Applied {
     pub place: Place,
 }
 
+/// What is enough to see that an alert does not join a case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenCase {
+    /// The case.
+    pub case_id: String,
+    /// Event time of its latest alert, to the microsecond.
+    pub last_alert_at: OffsetDateTime,
+    /// How many alerts it has.
+    pub alerts: usize,
+}
+
 /// Current state.
 pub trait Store: Send + Sync {
     /// The last entry applied; `None` in an empty store.
@@ -83,8 +94,8 @@ pub trait Store: Send + Sync {
     /// A case by id.
     fn case(&self, case_id: &str) -> Result<Option<Case>, StoreError>;
 
-    /// The open cases about a subject, of a category: ids, in order.
-    fn open_cases(&self, subject: &Subject, category: &str) -> Result<Vec<String>, StoreError>;
+    /// The open cases about a subject, of a category, in order of their ids.
+    fn open_cases(&self, subject: &Subject, category: &str) -> Result<Vec<OpenCase>, StoreError>;
 
     /// Alerts, newest first by event time.
     fn alerts(&self, query: &AlertQuery) -> Result<Page<Alert>, StoreError>;
