@@ -138,6 +138,7 @@ function fill(card, alert) {
   part('score').textContent = alert.score;
   part('waybill').textContent = `${alert.carrier} ${alert.waybill_no}`;
   part('region').textContent = alert.region_name || alert.region || '–';
+  part('place').title = `${alert.region} ${alert.region_name} ${alert.site_name}`;
   part('sender').textContent = person(alert.sender);
   part('receiver').textContent = person(alert.receiver);
   both(part('case'), alert.case_id ? [`案件 ${alert.case_id}`, 'case'] : ['未立案件', 'no case']);

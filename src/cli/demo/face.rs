@@ -42,7 +42,7 @@ pub struct Reading {
 #[derive(Debug)]
 pub enum Face {
     /// Redrawn in place.
-    Panel(Panel),
+    Panel(Box<Panel>),
     /// One line after the other.
     Lines(Paint),
 }
@@ -51,6 +51,8 @@ pub enum Face {
 #[derive(Debug)]
 pub struct Panel {
     screen: MultiProgress,
+    /// Lines that stay as they are; a bar is taken off the screen when it is dropped.
+    fixed: [ProgressBar; 5],
     figures: [ProgressBar; 2],
     alerts: Vec<ProgressBar>,
     latest: VecDeque<String>,
@@ -82,20 +84,19 @@ impl Face {
             bar.set_message(text.to_owned());
             bar
         };
-        line(&head);
-        line(&open);
-        line("");
-        let figures = [line(""), line("")];
-        line("");
-        line(&format!("最近预警 {}", paint.dim("latest alerts")));
+        let [head, open, gap] = [&head, &open, ""].map(&line);
+        let figures = ["", ""].map(&line);
+        let [second_gap, title] = ["", &format!("最近预警 {}", paint.dim("latest alerts"))].map(&line);
+        let fixed = [head, open, gap, second_gap, title];
         let alerts = (0..LATEST).map(|_| line("")).collect();
-        Self::Panel(Panel {
+        Self::Panel(Box::new(Panel {
             screen,
+            fixed,
             figures,
             alerts,
             latest: VecDeque::with_capacity(LATEST + 1),
             paint,
-        })
+        }))
     }
 
     /// Shows an alert.
@@ -128,7 +129,7 @@ impl Face {
         let paint = match self {
             Self::Panel(panel) => {
                 panel.figures(over_all);
-                for bar in panel.figures.iter().chain(&panel.alerts) {
+                for bar in panel.fixed.iter().chain(&panel.figures).chain(&panel.alerts) {
                     bar.abandon();
                 }
                 drop(panel.screen);
@@ -194,9 +195,16 @@ fn alert_line(alert: &Alert, paint: Paint) -> String {
         .filter(|hit| hit.field == "item.name")
         .filter_map(|hit| hit.span)
         .collect();
-    let title = alert.hits.first().map_or("", |hit| hit.title.as_str());
+    // What matched outside the goods' name stands after the rule.
+    let why = alert
+        .hits
+        .first()
+        .map_or_else(String::new, |hit| match hit.field.as_str() {
+            "item.name" | "" => hit.title.clone(),
+            _ => format!("{} {}", hit.title, paint.dim(format!("{}: {}", hit.field, hit.text))),
+        });
     format!(
-        "{at} {color} {} {} {} {title}",
+        "{at} {color} {} {} {} {why}",
         fit(&alert.carrier, 6),
         fit(&alert.waybill_no, 16),
         marked(&alert.goods.name, &spans, GOODS_COLUMNS, paint)

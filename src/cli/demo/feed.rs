@@ -1,7 +1,9 @@
-//! The thread that makes records and screens them, at the asked rate.
+//! The thread that makes records and feeds them to the engine, at the asked rate.
 
 use super::pace::Pace;
-use super::site::{Site, Worker};
+use super::site::Site;
+use jingyou::case::{Stopped, Ticket};
+use jingyou::engine::Feeder;
 use jingyou::generate::Generator;
 use std::io;
 use std::sync::Arc;
@@ -24,12 +26,20 @@ impl Feed {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = stop.clone();
         let thread = thread::Builder::new().name("feed".to_owned()).spawn(move || {
-            let mut worker = site.worker("demo");
+            let mut feeder = site.engine.feeder("demo");
             let (mut pace, mut line, start) = (Pace::new(rate), Vec::new(), Instant::now());
+            let mut last = None;
             while !stopped.load(Ordering::Relaxed) {
                 thread::sleep(BATCH_EVERY);
-                let due = pace.due(start.elapsed());
-                if !batch(&site, &mut worker, &mut generator, &mut line, due) {
+                let (due, arrived) = (pace.due(start.elapsed()), Instant::now());
+                let Ok((ticket, more)) = batch(&mut feeder, &mut generator, &mut line, due) else {
+                    return;
+                };
+                // A batch without findings has the ticket of the one before: there is nothing to time.
+                if last.replace(ticket) != Some(ticket) {
+                    site.time(ticket, arrived);
+                }
+                if !more {
                     return;
                 }
             }
@@ -49,19 +59,18 @@ impl Feed {
     }
 }
 
-/// Screens as many records as are due. False after the last one, or when the desk takes nothing more.
-fn batch(site: &Site, worker: &mut Worker, generator: &mut Generator, line: &mut Vec<u8>, due: u64) -> bool {
-    let arrived = Instant::now();
-    let mut findings = Vec::new();
-    let mut more = true;
+/// Feeds as many records as are due. The ticket of what they raised, and whether there are more.
+fn batch(
+    feeder: &mut Feeder,
+    generator: &mut Generator,
+    line: &mut Vec<u8>,
+    due: u64,
+) -> Result<(Ticket, bool), Stopped> {
     for _ in 0..due {
-        more = generator.next_into(line).is_some();
-        if !more {
-            break;
+        if generator.next_into(line).is_none() {
+            return Ok((feeder.flush()?, false));
         }
-        // A refused record is counted, and that is all there is to do about a made-up one.
-        findings.extend(worker.pass(line).unwrap_or_default());
+        feeder.feed(line)?;
     }
-    worker.add();
-    site.submit_findings(findings, arrived) && more
+    Ok((feeder.flush()?, true))
 }

@@ -83,10 +83,11 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let address = format!("http://{}/", listener.local_addr()?);
 
     let (stop, stopped) = watch::channel(false);
+    let engine = site.engine.clone();
     let server = runtime.spawn(api::serve(
         listener,
-        site.desk.clone(),
-        site.clone(),
+        engine.desk().clone(),
+        engine,
         Limits::default(),
         stopped,
     ));
@@ -107,8 +108,11 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     stop.send_replace(true);
     let served = runtime.block_on(server);
     show_alerts(&mut face, &alerts);
-    face.finish(&site.reading(site.started.elapsed(), true));
+    face.finish(&site.reading());
     drop(runtime);
+    if let Some(engine) = Arc::into_inner(site).and_then(|site| Arc::into_inner(site.engine)) {
+        engine.shutdown()?;
+    }
     served
         .context("the API broke off")?
         .context("the API could not be served")?;
@@ -138,7 +142,7 @@ fn watch(face: &mut Face, site: &Arc<Site>, alerts: &Receiver<site::Shown>, ever
             Err(RecvTimeoutError::Disconnected) => return,
         }
         if last.elapsed() >= every {
-            let mut now = site.reading(site.started.elapsed(), false);
+            let mut now = site.reading();
             let passed = now.elapsed.saturating_sub(before.elapsed).as_secs_f64();
             now.per_second = (now.screened - before.screened) as f64 / passed.max(f64::EPSILON);
             face.figures(&now);
