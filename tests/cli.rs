@@ -209,8 +209,11 @@ fn the_shipped_rules_are_well_and_wide_enough() {
     let output = jingyou(&["rules", "test", "rules", "--junit", junit.to_str().unwrap()]);
     assert!(output.status.success(), "{}", text(&output.stdout));
     assert!(std::fs::read_to_string(junit).unwrap().contains("failures=\"0\""));
-    let set = jingyou::ruleset::RuleSet::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("rules"), Default::default())
-        .unwrap();
+    let set = jingyou::ruleset::RuleSet::load(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("rules"),
+        jingyou::screen::Thresholds::default(),
+    )
+    .unwrap();
     assert!(set.rules().len() >= 30);
     let categories: BTreeSet<&str> = set.rules().iter().map(|rule| rule.spec.category.as_str()).collect();
     for category in [

@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 const LETTERS_WITHIN: Duration = Duration::from_secs(10);
 
 /// The longest that an answer takes: a full queue of requests, each with the desk's and the letters' patience.
-const ANSWER_WITHIN: Duration = Duration::from_secs(120);
+const ANSWER_WITHIN: Duration = Duration::from_mins(2);
 
 /// What all its parts share.
 pub struct HttpIntake {

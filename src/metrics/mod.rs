@@ -287,7 +287,7 @@ impl Metrics {
         let families = self.lag.collect();
         let lags = families
             .iter()
-            .flat_map(|family| family.get_metric())
+            .flat_map(prometheus::proto::MetricFamily::get_metric)
             .map(|metric| metric.get_gauge().get_value());
         lags.reduce(|sum, lag| sum + lag).map(|lag| lag as u64)
     }

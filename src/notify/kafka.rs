@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The longest that one try takes. librdkafka gives up by itself before it.
-const TRY_WITHIN: Duration = Duration::from_secs(60);
+const TRY_WITHIN: Duration = Duration::from_mins(1);
 
 /// The sink.
 pub struct KafkaSink {

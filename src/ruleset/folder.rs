@@ -126,11 +126,8 @@ impl Folder {
         }
         let bytes = std::fs::read(at).map_err(|error| format!("can't be read: {error}"))?;
         let text = String::from_utf8(bytes).map_err(|error| {
-            let line = error.as_bytes()[..error.utf8_error().valid_up_to()]
-                .iter()
-                .filter(|&&byte| byte == b'\n')
-                .count()
-                + 1;
+            let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+            let line = memchr::memchr_iter(b'\n', valid).count() + 1;
             format!("not UTF-8 in line {line}: convert the file, from GB 18030 for example")
         })?;
         into.push(File::new(path, text));

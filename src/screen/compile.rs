@@ -254,7 +254,7 @@ impl Compiler {
                 None => always.push(rule as RuleId),
             }
         }
-        of_atom.iter_mut().for_each(|rules| rules.dedup());
+        of_atom.iter_mut().for_each(std::vec::Vec::dedup);
         let (wakes, starts) = flatten(of_atom);
         (wakes, starts, always)
     }
@@ -399,9 +399,9 @@ fn extracted(hir: &regex_syntax::hir::Hir, kind: regex_syntax::hir::literal::Ext
     let is_prefix = matches!(kind, ExtractKind::Prefix);
     let mut seq = Extractor::new().kind(kind).limit_total(REGEX_LITERALS_MAX).extract(hir);
     if is_prefix {
-        seq.optimize_for_prefix_by_preference()
+        seq.optimize_for_prefix_by_preference();
     } else {
-        seq.optimize_for_suffix_by_preference()
+        seq.optimize_for_suffix_by_preference();
     }
     // A literal cut in the middle of a character is of no use. Folding maps one character to one, so a folded literal
     // is found wherever the literal itself stands.

@@ -116,10 +116,10 @@ impl Matcher {
         if !self.single_bits.is_empty() {
             for (at, &c) in text.iter().enumerate() {
                 let hash = single_hash(c);
-                if self.single_bits[hash >> 6] >> (hash & 63) & 1 == 1 {
-                    if let Some(&term) = self.singles.get(&c) {
-                        found(term, at);
-                    }
+                if self.single_bits[hash >> 6] >> (hash & 63) & 1 == 1
+                    && let Some(&term) = self.singles.get(&c)
+                {
+                    found(term, at);
                 }
             }
         }

@@ -157,7 +157,7 @@ impl Glob {
         for piece in &self.pieces {
             match piece {
                 Piece::Literal(literal) => {
-                    wanted.extend(literal.chars().map(|c| Some(if cased { c } else { fold(c) })))
+                    wanted.extend(literal.chars().map(|c| Some(if cased { c } else { fold(c) })));
                 }
                 Piece::One => wanted.push(None),
                 Piece::Many => stars.push(wanted.len()),
@@ -365,9 +365,9 @@ fn find_in_text(test: &Test, text: &str, slot: Option<Slot>, waybill: &Waybill<'
 fn characters(text: &str, cased: bool) -> Vec<char> {
     let mut chars = Vec::new();
     if cased {
-        chars.extend(text.chars())
+        chars.extend(text.chars());
     } else {
-        fold_into(text, &mut chars)
+        fold_into(text, &mut chars);
     }
     chars
 }

@@ -129,10 +129,10 @@ impl Screen {
         if has_terms {
             fold_into(text, &mut folded);
         }
-        if !plan.equals.is_empty() {
-            if let Some(atoms) = plan.equals.get(folded.as_slice()) {
-                self.mark_texts(atoms, text, scratch);
-            }
+        if !plan.equals.is_empty()
+            && let Some(atoms) = plan.equals.get(folded.as_slice())
+        {
+            self.mark_texts(atoms, text, scratch);
         }
         for (len, table) in &plan.prefixes {
             if let Some(atoms) = folded.get(..*len as usize).and_then(|prefix| table.get(prefix)) {

@@ -132,12 +132,11 @@ impl Decoder {
             return Ok(());
         }
         let fits = match (kind, cell) {
-            (Kind::Any, _) | (_, Cell::Null) => true,
+            (Kind::Any, _) | (_, Cell::Null) | (Kind::TextList, Cell::EmptyList) => true,
             (Kind::Text, Cell::Text(_))
             | (Kind::Number, Cell::Int(_) | Cell::Float(_))
             | (Kind::Bool, Cell::Bool(_)) => !in_array || self.lenient,
             (Kind::TextList, Cell::Text(_)) => in_array || self.lenient,
-            (Kind::TextList, Cell::EmptyList) => true,
             _ => false,
         };
         if !fits {
@@ -283,7 +282,7 @@ struct Walk<'d, 'o, 'r> {
     array_depth: u32,
 }
 
-impl<'o> Walk<'_, 'o, '_> {
+impl Walk<'_, '_, '_> {
     #[inline]
     fn borrowed(&self, text: &str) -> Cell {
         // sonic-rs lends strings without escapes straight from the original bytes.
@@ -336,10 +335,10 @@ impl<'o> Walk<'_, 'o, '_> {
     /// Keeps a value that has no slot of its own, for keyword searches.
     #[expect(clippy::unnecessary_wraps, reason = "called as the tail of fallible visitor methods")]
     fn keep<E>(&mut self, cell: Cell) -> Result<(), E> {
-        if let Some(everything) = self.decoder.schema.everything() {
-            if matches!(cell, Cell::Text(_) | Cell::Int(_) | Cell::Float(_)) {
-                self.record.push(everything, cell);
-            }
+        if let Some(everything) = self.decoder.schema.everything()
+            && matches!(cell, Cell::Text(_) | Cell::Int(_) | Cell::Float(_))
+        {
+            self.record.push(everything, cell);
         }
         Ok(())
     }
@@ -414,7 +413,7 @@ impl<'de> Visitor<'de> for Below<'_, '_, 'de, '_> {
             match child {
                 Some(node) => map.next_value_seed(Below { walk: &mut *walk, node })?,
                 None if walk.decoder.schema.everything().is_some() => {
-                    map.next_value_seed(Unknown { walk: &mut *walk })?
+                    map.next_value_seed(Unknown { walk: &mut *walk })?;
                 }
                 None => drop(map.next_value::<IgnoredAny>()?),
             }

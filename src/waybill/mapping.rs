@@ -16,6 +16,9 @@ pub struct Mapping {
     fields: Vec<(String, Origin)>,
 }
 
+/// Texts that are the same in every record, and where they go.
+pub(super) type Constants = Vec<(Slot, Arc<str>)>;
+
 #[derive(Clone, Debug)]
 enum Origin {
     Const(Arc<str>),
@@ -123,7 +126,7 @@ impl Mapping {
 
     /// The tree of the carrier's keys, and the constants, for a schema. Fields that the schema lacks are left out:
     /// nobody asks for them.
-    pub(super) fn compile(&self, schema: &Schema) -> (Tree, Vec<(Slot, Arc<str>)>) {
+    pub(super) fn compile(&self, schema: &Schema) -> (Tree, Constants) {
         let mut tree = Tree::default();
         let mut constants = Vec::new();
         for (path, origin) in &self.fields {
@@ -140,7 +143,7 @@ impl Mapping {
     }
 
     /// The carrier's top-level keys with where each goes: how a CSV header is matched.
-    pub(super) fn columns(&self, schema: &Schema) -> (BTreeMap<String, Vec<Leaf>>, Vec<(Slot, Arc<str>)>) {
+    pub(super) fn columns(&self, schema: &Schema) -> (BTreeMap<String, Vec<Leaf>>, Constants) {
         let mut columns: BTreeMap<String, Vec<Leaf>> = BTreeMap::new();
         let mut constants = Vec::new();
         for (path, origin) in &self.fields {

@@ -179,6 +179,10 @@ pub struct List<'a> {
     at: u32,
 }
 
+#[allow(
+    clippy::copy_iterator,
+    reason = "a value is copied, and a list is one; each look at it starts anew"
+)]
 impl<'a> Iterator for List<'a> {
     type Item = Value<'a>;
 
