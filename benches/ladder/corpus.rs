@@ -16,6 +16,8 @@ const TERMS: usize = 10_000;
 
 /// The rules, and all their terms for the rung that matches only.
 pub struct Rules {
+    /// The folder that they were written to, for as long as the ladder runs.
+    pub dir: tempfile::TempDir,
     pub set: Arc<RuleSet>,
     pub terms: Vec<String>,
 }
@@ -81,6 +83,7 @@ pub fn rules() -> Rules {
     let set = RuleSet::load(dir.path(), Thresholds::default()).unwrap_or_else(|problems| panic!("{problems}"));
     terms.extend(extra);
     Rules {
+        dir,
         set: Arc::new(set),
         terms,
     }
