@@ -251,20 +251,20 @@ mod tests {
         };
         let rows: [(&str, &str, Spoil); 7] = [
             ("data_dir", "must be a folder", |config| {
-                config.data_dir = "/proc/none".into()
+                config.data_dir = "/proc/none".into();
             }),
             ("rules.dir", "no such folder", |config| {
-                config.rules.dir = "/nowhere".into()
+                config.rules.dir = "/nowhere".into();
             }),
             ("screen.red_at", "above", |config| config.screen.red_at = 10),
             ("api.listen", "loopback only", |config| {
-                config.api.listen = "0.0.0.0:8686".parse().unwrap()
+                config.api.listen = "0.0.0.0:8686".parse().unwrap();
             }),
             ("kafka.brokers", "required", |config| {
-                config.kafka.as_mut().unwrap().brokers.clear()
+                config.kafka.as_mut().unwrap().brokers.clear();
             }),
             ("kafka.holds", "come back in", |config| {
-                config.kafka.as_mut().unwrap().holds = "waybills".to_owned()
+                config.kafka.as_mut().unwrap().holds = "waybills".to_owned();
             }),
             ("kafka.waybills.mapping", "/nowhere.yml", |config| {
                 let mapping = Some("/nowhere.yml".into());

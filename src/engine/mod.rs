@@ -47,7 +47,7 @@ pub enum StartError {
     },
     /// Journal or store do not open.
     #[error("data folder: {0}")]
-    Desk(#[from] OpenError),
+    Desk(#[from] Box<OpenError>),
     /// The site's key can't be read or made.
     #[error("{}: {error}: it must be a file of 32 bytes that this user can read", .path.display())]
     SiteKey {
@@ -214,7 +214,7 @@ impl Engine {
     }
 }
 
-fn open_desk(config: &Config, metrics: &Arc<Metrics>) -> Result<(Desk, OpenReport), OpenError> {
+fn open_desk(config: &Config, metrics: &Arc<Metrics>) -> Result<(Desk, OpenReport), Box<OpenError>> {
     let desk = DeskConfig {
         deadlines: case::Deadlines {
             verify_within: config.deadlines.verify_within.duration(),
@@ -223,7 +223,7 @@ fn open_desk(config: &Config, metrics: &Arc<Metrics>) -> Result<(Desk, OpenRepor
         observer: Arc::new(Observer(metrics.clone())),
         ..DeskConfig::new(&config.data_dir)
     };
-    let (desk, report) = Desk::open(desk, Arc::new(OffsetDateTime::now_utc))?;
+    let (desk, report) = Desk::open(desk, Arc::new(OffsetDateTime::now_utc)).map_err(Box::new)?;
     info!(?report, "journal and store opened");
     Ok((desk, report))
 }

@@ -1,6 +1,6 @@
 //! An engine as a process: the API beside it, until a signal says stop.
 
-use super::{Engine, StartError};
+use super::Engine;
 use crate::api;
 use crate::case::StopError;
 use crate::config::Config;
@@ -19,9 +19,6 @@ const RELEASE_WITHIN: Duration = Duration::from_secs(5);
 /// Why a process ended otherwise than by a signal.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// The engine did not start.
-    #[error(transparent)]
-    Start(#[from] StartError),
     /// The address can't be listened on.
     #[error("api.listen: {address}: {error}: is another jingyou running?")]
     Listen {
@@ -47,9 +44,10 @@ pub fn serve(engine: Engine, config: &Config, started: impl FnOnce(SocketAddr)) 
     let engine = Arc::new(engine);
     let served = runtime.block_on(answer(engine.clone(), config, started));
     runtime.shutdown_timeout(RELEASE_WITHIN);
-    match Arc::try_unwrap(engine) {
-        Ok(engine) => engine.shutdown()?,
-        Err(_) => warn!("a request outlived the API; ending without it"),
+    if let Some(engine) = Arc::into_inner(engine) {
+        engine.shutdown()?;
+    } else {
+        warn!("a request outlived the API; ending without it");
     }
     served
 }

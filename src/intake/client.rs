@@ -129,7 +129,8 @@ struct Topic {
 
 #[derive(Deserialize)]
 struct Partition {
-    partition: i32,
+    #[serde(rename = "partition")]
+    number: i32,
     #[serde(default = "unknown")]
     consumer_lag: i64,
     #[serde(default)]
@@ -189,8 +190,7 @@ impl Reports {
         for (name, topic) in &statistics.topics {
             for partition in topic.partitions.values() {
                 if partition.fetch_state == "active" && partition.consumer_lag >= 0 {
-                    self.metrics
-                        .lag(name, partition.partition, Some(partition.consumer_lag));
+                    self.metrics.lag(name, partition.number, Some(partition.consumer_lag));
                 }
             }
         }

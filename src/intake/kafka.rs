@@ -27,7 +27,7 @@ use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -59,16 +59,46 @@ const REVOKE_WITHIN: Duration = Duration::from_secs(8);
 /// Wait before a worker that ended by a bug or could not be made is started anew.
 const RESTART_WAIT: Duration = Duration::from_secs(2);
 
+/// How long a worker that has committed waits for the others to have done so before it leaves the group: its leaving
+/// starts a rebalance, in which brokers may refuse commits.
+const LEAVE_WITHIN: Duration = Duration::from_secs(3);
+
+/// The end of the workers of one engine, in two steps: all commit, then all leave.
+#[derive(Default)]
+struct Stop {
+    asked: AtomicBool,
+    not_committed: AtomicUsize,
+}
+
+impl Stop {
+    fn is_asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    fn ask(&self) {
+        self.asked.store(true, Ordering::Relaxed);
+    }
+
+    /// Says that a worker has committed, and waits for the others.
+    fn committed(&self) {
+        self.not_committed.fetch_sub(1, Ordering::Relaxed);
+        let until = Instant::now() + LEAVE_WITHIN;
+        while self.not_committed.load(Ordering::Relaxed) > 0 && Instant::now() < until {
+            thread::sleep(PENDING_POLL);
+        }
+    }
+}
+
 /// The workers of one engine.
 pub struct KafkaIntake {
-    stop: Arc<AtomicBool>,
+    stop: Arc<Stop>,
     workers: Vec<(JoinHandle<()>, Arc<Reports>)>,
 }
 
 impl KafkaIntake {
     /// Starts the workers. Brokers need not be there yet.
     pub fn start(kafka: &Kafka, mappings: &[Option<Arc<Mapping>>], parts: &Parts) -> std::io::Result<Self> {
-        let stop = Arc::new(AtomicBool::new(false));
+        let stop = Arc::new(Stop::default());
         let count = kafka
             .workers
             .unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
@@ -85,6 +115,7 @@ impl KafkaIntake {
             let handle = thread::Builder::new().name(name).spawn(move || plan.keep_running())?;
             Ok((handle, reports))
         };
+        stop.not_committed.store(count, Ordering::Relaxed);
         let workers = (0..count).map(start).collect::<std::io::Result<_>>()?;
         Ok(Self { stop, workers })
     }
@@ -96,7 +127,7 @@ impl KafkaIntake {
 
     /// Stops reading, waits a bounded time for what was read to be durable, commits, and leaves the group.
     pub fn stop(self) {
-        self.stop.store(true, Ordering::Relaxed);
+        self.stop.ask();
         for (worker, _) in self.workers {
             let _panicked_and_said_so = worker.join();
         }
@@ -109,12 +140,12 @@ struct Plan {
     mappings: Vec<Option<Arc<Mapping>>>,
     parts: Parts,
     reports: Arc<Reports>,
-    stop: Arc<AtomicBool>,
+    stop: Arc<Stop>,
 }
 
 impl Plan {
     fn keep_running(&self) {
-        while !self.stop.load(Ordering::Relaxed) {
+        while !self.stop.is_asked() {
             // What a bug leaves behind is dropped with the worker: nothing in it outlives it but counters.
             let ended = catch_unwind(AssertUnwindSafe(|| self.worker().and_then(Worker::run)));
             let metrics = &self.parts.metrics;
@@ -291,6 +322,17 @@ impl Context {
         }
     }
 
+    /// Commits what is stored, and waits for the broker's answer.
+    fn commit(&self, consumer: &BaseConsumer<Self>) {
+        match consumer.commit_consumer_state(CommitMode::Sync) {
+            Ok(()) | Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => {}
+            Err(error) => self.parts.metrics.emit(CommitFailed {
+                client: &self.reports.name,
+                error: &error,
+            }),
+        }
+    }
+
     /// Partitions leave. What was read of them is handed over, waited for, and committed, so that whoever gets them
     /// goes on where this worker stops; partitions that were lost have somebody else's commits by now.
     fn revoke(&self, consumer: &BaseConsumer<Self>, partitions: &TopicPartitionList) {
@@ -299,13 +341,7 @@ impl Context {
             // A desk that is stopped takes nothing; then nothing is committed.
             let _stopped = self.hand_over(consumer);
             self.drain(consumer);
-            match consumer.commit_consumer_state(CommitMode::Sync) {
-                Ok(()) | Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => {}
-                Err(error) => self.parts.metrics.emit(CommitFailed {
-                    client: &self.reports.name,
-                    error: &error,
-                }),
-            }
+            self.commit(consumer);
         }
         let gone: Vec<(String, i32)> = partitions
             .elements()
@@ -516,15 +552,15 @@ fn enqueue(pending: &mut VecDeque<Pending>, batch: Pending, nothing_new: bool) {
 /// One thread's consumer.
 struct Worker {
     consumer: BaseConsumer<Context>,
-    stop: Arc<AtomicBool>,
+    stop: Arc<Stop>,
 }
 
 impl Worker {
-    /// Until it is told to stop, the desk is stopped, or librdkafka gives the consumer up. Leaving the group, which
-    /// dropping the consumer does, hands over and drains what was read.
+    /// Until it is told to stop, the desk is stopped, or librdkafka gives the consumer up. Dropping the consumer leaves
+    /// the group.
     fn run(self) -> KafkaResult<()> {
         let context = self.consumer.context().clone();
-        while !self.stop.load(Ordering::Relaxed) {
+        while !self.stop.is_asked() {
             context.settle(&self.consumer);
             if context.is_blocked() {
                 self.wait_blocked(&context)?;
@@ -532,9 +568,12 @@ impl Worker {
                 self.batch(&context)?;
             }
             if context.hand_over(&self.consumer).is_err() {
-                self.stop.store(true, Ordering::Relaxed);
+                self.stop.ask();
             }
         }
+        context.drain(&self.consumer);
+        context.commit(&self.consumer);
+        self.stop.committed();
         Ok(())
     }
 

@@ -339,11 +339,11 @@ mod tests {
 
     #[test]
     fn a_quote_that_is_never_closed_costs_its_own_line_only() {
-        let rows: String = (0..60_000).map(|row| format!("row {row}\n")).collect();
+        let rows = "row\n".repeat(60_000);
         let found = cut(format!("a\n\"b\n{rows}").as_bytes(), Framing::Csv, 1 << 20);
         assert_eq!(found.len(), 60_002);
         assert_eq!(found[1], (2, "\"b".to_owned()));
-        assert_eq!(found[60_001], (60_002, "row 59999".to_owned()));
+        assert_eq!(found[60_001], (60_002, "row".to_owned()));
     }
 
     #[test]

@@ -119,7 +119,7 @@ impl Broker {
                 producer.poll(Duration::from_millis(10));
             }
         }
-        producer.flush(Duration::from_secs(60)).expect("all messages delivered");
+        producer.flush(Duration::from_mins(1)).expect("all messages delivered");
     }
 
     /// Records between what a group has committed and the end of a topic.
@@ -158,7 +158,7 @@ impl Broker {
         consumer.assign(&list).expect("assigned");
         let mut read = Vec::new();
         let mut ended = 0;
-        let until = Instant::now() + Duration::from_secs(60);
+        let until = Instant::now() + Duration::from_mins(1);
         while ended < partitions {
             assert!(Instant::now() < until, "{topic} could not be read to its end in 60 s");
             match consumer.poll(Duration::from_millis(200)) {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::thread::sleep;
+use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 
@@ -73,8 +73,9 @@ impl Site {
             .port();
         let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules");
         let (named, data) = (|name| topics.named(name), folder.path().join("data"));
+        let (data, rules) = (data.display(), rules.display());
         let config = format!(
-            "data_dir = {data:?}\n[rules]\ndir = {rules:?}\n[api]\nlisten = \"127.0.0.1:{port}\"\n\
+            "data_dir = \"{data}\"\n[rules]\ndir = \"{rules}\"\n[api]\nlisten = \"127.0.0.1:{port}\"\n\
              [kafka]\nbrokers = {:?}\ngroup = {:?}\nworkers = 2\ndead_letters = {:?}\nalerts_yellow = {:?}\n\
              alerts_red = {:?}\nholds = {:?}\ncases = {:?}\nwaybills = [{{topic = {:?}}}]\n\
              properties.topic.metadata.refresh.interval.ms = 2000\nproperties.reconnect.backoff.max.ms = 1000\n\
@@ -100,7 +101,7 @@ impl Site {
         let log = File::options()
             .create(true)
             .append(true)
-            .open(self.log())
+            .open(self.log_file())
             .expect("a log");
         let child = Command::new(env!("CARGO_BIN_EXE_jingyou"))
             .arg("run")
@@ -114,12 +115,17 @@ impl Site {
         Instance {
             child,
             port: self.port,
-            log: self.log(),
+            log: self.log_file(),
         }
     }
 
-    fn log(&self) -> PathBuf {
+    fn log_file(&self) -> PathBuf {
         self.folder.path().join("log")
+    }
+
+    /// What all its lives so far have said.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.log_file()).unwrap_or_default()
     }
 
     /// The ids of all alerts in the store of a stopped site; the audit log checks, and none is there twice.
@@ -146,6 +152,14 @@ impl Site {
         }
         assert_eq!(report.counts.alerts, ids.len() as u64);
         ids
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            println!("log of {}:\n{}", self.folder.path().display(), self.log());
+        }
     }
 }
 
