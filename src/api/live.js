@@ -98,9 +98,9 @@ function draw() {
   const red = trim(ofColor('red'), RED_SHOWN), yellow = trim(ofColor('yellow'), YELLOW_SHOWN);
   place($('red'), showAllRed ? red : red.slice(0, RED_FOLDED));
   place($('yellow'), yellow);
-  const more = red.length - RED_FOLDED;
+  const more = red.length - RED_FOLDED, others = red.length < RED_SHOWN ? more : more + '+';
   $('more-red').hidden = more <= 0;
-  both($('more-red'), showAllRed ? ['收起', 'fold'] : [`还有 ${more} 条`, `${more} more`]);
+  both($('more-red'), showAllRed ? ['收起', 'fold'] : [`还有 ${others} 条`, `${others} more`]);
   empty($('red-empty'), red.length, ['没有红色预警。', 'No red alert.']);
   empty($('yellow-empty'), yellow.length, ['没有黄色预警。', 'No yellow alert.']);
 }
