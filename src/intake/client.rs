@@ -22,6 +22,11 @@ const QUEUED_MESSAGES_MIN: u32 = 10_000;
 /// The same in KiB, whichever is reached first; it holds per partition, so 8 partitions take 128 MiB at most.
 const QUEUED_KIB_MAX: u32 = 16 * 1024;
 
+/// How soon a consumer that has enough ready looks again whether it should fetch. librdkafka's own second is longer than
+/// a worker takes for all that is ready: it would stand still for most of it (measured: 31,000 records a second instead
+/// of 128,000–180,000).
+const FETCH_AGAIN: Duration = Duration::from_millis(5);
+
 /// Between two commits of what is stored as done: after a crash that much is read again, and found to be seen before.
 const COMMIT_EVERY: Duration = Duration::from_secs(1);
 
@@ -68,6 +73,7 @@ pub(super) fn consumer(kafka: &Kafka, name: &str) -> ClientConfig {
         .set("partition.assignment.strategy", "cooperative-sticky")
         .set("queued.min.messages", QUEUED_MESSAGES_MIN.to_string())
         .set("queued.max.messages.kbytes", QUEUED_KIB_MAX.to_string())
+        .set("fetch.queue.backoff.ms", millis(FETCH_AGAIN))
         .set("allow.auto.create.topics", "false");
     add(&mut config, &kafka.properties);
     add(&mut config, &kafka.consumer);
