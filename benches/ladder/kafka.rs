@@ -115,7 +115,8 @@ fn consume<F: FnMut(&[u8])>(brokers: &str, topic: &str, each: impl Fn() -> F + S
                     let consumer: BaseConsumer = client(brokers)
                         .set("group.id", "ladder")
                         .set("enable.auto.commit", "false")
-                        .set("queued.min.messages", "100000")
+                        .set("queued.min.messages", "10000")
+                        .set("fetch.queue.backoff.ms", "5")
                         .create()
                         .expect("a consumer");
                     let mut list = TopicPartitionList::new();
