@@ -27,7 +27,13 @@ macro_rules! on_brokers {
     };
 }
 
-on_brokers!(kill_minus_nine, poison, rebalance, torn_journal_and_deleted_store);
+on_brokers!(
+    kill_minus_nine,
+    poison,
+    rebalance,
+    torn_journal_and_deleted_store,
+    full_disk
+);
 
 /// Moments that differ from run to run; `JINGYOU_TEST_SEED` brings a run back.
 struct Moments(u64);
@@ -263,6 +269,41 @@ fn torn_journal_and_deleted_store(broker: &Broker) {
             fs::remove_dir_all(site.data().join(STORE_NAME)).expect("deleted");
         }
     }
+    assert!(site.stored() == corpus.expected());
+}
+
+/// The journal may not grow for a while: intake stops and says so, nothing is committed, and then it all goes on.
+fn full_disk(broker: &Broker) {
+    let corpus = Corpus::generate(4_000, 17);
+    let topics = Topics::create(broker, "full");
+    let site = Site::new(broker, &topics);
+    let messages: Vec<_> = corpus.messages().collect();
+    let (before, after) = messages.split_at(messages.len() / 2);
+    broker.produce(&topics.waybills(), PARTITIONS, before.iter().copied());
+    let mut instance = site.start();
+    instance.wait_for_lag_zero(broker, &topics);
+    let full = fs::metadata(site.data().join(FILE_NAME)).expect("a journal").len() + 1_000;
+    if let Err(error) = instance.limit_files(&full.to_string()) {
+        println!("not tested here: {error}");
+        return;
+    }
+    broker.produce(&topics.waybills(), PARTITIONS, after.iter().copied());
+    instance.wait_for("sign that alerts can't be kept", |instance| {
+        (!instance.ready()?).then_some(())
+    });
+    let lag = broker
+        .lag(&topics.group(), &topics.waybills(), PARTITIONS)
+        .expect("an answer");
+    assert!(
+        lag > 0,
+        "offsets of records were committed whose alerts are not durable"
+    );
+    instance.limit_files("unlimited").expect("lifted");
+    instance.wait_for("readiness again", |instance| (instance.ready()?).then_some(()));
+    instance.wait_for_lag_zero(broker, &topics);
+    Told::wait(broker, &topics, &corpus.expected());
+    instance.assert_reconciled();
+    instance.terminate();
     assert!(site.stored() == corpus.expected());
 }
 

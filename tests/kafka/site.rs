@@ -103,7 +103,10 @@ impl Site {
             .append(true)
             .open(self.log_file())
             .expect("a log");
-        let child = Command::new(env!("CARGO_BIN_EXE_jingyou"))
+        // With SIGXFSZ ignored, a file that may not grow is an error to a write, as a full disk is.
+        let child = Command::new("sh")
+            .args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"])
+            .arg(env!("CARGO_BIN_EXE_jingyou"))
             .arg("run")
             .arg("-c")
             .arg(self.folder.path().join("jingyou.toml"))
@@ -287,6 +290,19 @@ impl Instance {
                 .expect("kill")
                 .success()
         );
+    }
+
+    /// Lets no file of the process grow beyond so many bytes (`unlimited` for any); what the tool says if it can't.
+    pub fn limit_files(&self, bytes: &str) -> Result<(), String> {
+        let pid = self.child.id().to_string();
+        let set = Command::new("prlimit")
+            .args(["--pid", &pid, &format!("--fsize={bytes}:unlimited")])
+            .output();
+        match set {
+            Ok(output) if output.status.success() => Ok(()),
+            Ok(output) => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+            Err(error) => Err(format!("prlimit: {error}")),
+        }
     }
 
     /// SIGTERM, and the end that should follow.
