@@ -23,7 +23,7 @@ const PARTITIONS: i32 = 8;
 /// Records on the topic: enough that a rung runs for a second or more.
 const RECORDS: usize = 400_000;
 /// No round waits longer.
-const ROUND_MAX: Duration = Duration::from_secs(120);
+const ROUND_MAX: Duration = Duration::from_mins(2);
 /// Rounds on the broker: each is long.
 const ROUNDS_MAX: usize = 5;
 
@@ -156,7 +156,7 @@ fn whole_engine(brokers: &str, topic: &str, rules: &Rules, round: usize) -> f64 
         data_dir: data.path().to_owned(),
         ..Config::default()
     };
-    config.rules.dir = rules.dir.path().to_owned();
+    rules.dir.path().clone_into(&mut config.rules.dir);
     config.kafka = Some(Kafka {
         brokers: brokers.to_owned(),
         group: format!("{topic}-{round}"),

@@ -70,7 +70,7 @@ impl Cli {
             Command::Screen(args) => screen::run(&args),
             Command::Rules(command) => rules::run(&command),
             Command::Run(args) => run::run(&args),
-            Command::Config(command) => upkeep::config(&command),
+            Command::Config(command) => Ok(upkeep::config(&command)),
             Command::Store(command) => upkeep::store(&command),
             Command::Audit(command) => upkeep::audit(&command),
         }

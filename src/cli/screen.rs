@@ -177,7 +177,7 @@ impl<W: Write> Screening<W> {
                 Some(Next::Record(at, bytes)) => self.record(&mut lane, at, bytes)?,
                 Some(Next::TooLarge(at)) => self.too_large(&mut records, at)?,
             }
-            if self.totals.records % RECORDS_A_TICK == 0 {
+            if self.totals.records.is_multiple_of(RECORDS_A_TICK) {
                 progress.set_position(records.offset());
                 progress.set_message(self.totals.line());
             }

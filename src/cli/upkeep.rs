@@ -38,13 +38,13 @@ pub enum AuditCommand {
     },
 }
 
-pub fn config(command: &ConfigCommand) -> anyhow::Result<ExitCode> {
+pub fn config(command: &ConfigCommand) -> ExitCode {
     let ConfigCommand::Check { config: file } = command;
     let config = match config::load(file.as_deref()) {
         Ok(config) => config,
         Err(error) => {
             eprintln!("{error}");
-            return Ok(ExitCode::from(EXIT_UNWELL));
+            return ExitCode::from(EXIT_UNWELL);
         }
     };
     let problems = config::check(&config);
@@ -57,11 +57,11 @@ pub fn config(command: &ConfigCommand) -> anyhow::Result<ExitCode> {
     }
     if !problems.is_empty() || rules.is_err() {
         eprintln!("配置检查未通过 · the configuration is not well");
-        return Ok(ExitCode::from(EXIT_UNWELL));
+        return ExitCode::from(EXIT_UNWELL);
     }
     print!("{}", config::effective(&config));
     eprintln!("配置检查通过 · the configuration is well");
-    Ok(ExitCode::SUCCESS)
+    ExitCode::SUCCESS
 }
 
 pub fn store(command: &StoreCommand) -> anyhow::Result<ExitCode> {
