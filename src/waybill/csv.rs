@@ -31,7 +31,7 @@ impl CsvLayout {
         }
         let (columns, decoder) = match mapping {
             Some(mapping) => {
-                let (mut columns, _) = mapping.columns(&schema);
+                let mut columns = mapping.columns(&schema);
                 let leaves = names
                     .iter()
                     .map(|name| columns.remove(name).unwrap_or_default())

@@ -124,39 +124,44 @@ impl Mapping {
         Ok(Self { fields })
     }
 
-    /// The tree of the carrier's keys, and the constants, for a schema. Fields that the schema lacks are left out:
-    /// nobody asks for them.
+    /// The tree of the carrier's keys, and the constants, for a schema.
     pub(super) fn compile(&self, schema: &Schema) -> (Tree, Constants) {
         let mut tree = Tree::default();
-        let mut constants = Vec::new();
-        for (path, origin) in &self.fields {
-            let Some(slot) = schema.slot(path) else { continue };
-            match origin {
-                Origin::Const(text) => constants.push((slot, text.clone())),
-                Origin::From { keys, steps } => {
-                    let steps = (!steps.is_empty()).then(|| steps.clone());
-                    tree.insert(keys.iter().cloned(), Leaf { slot, steps });
-                }
-            }
+        for (keys, leaf) in self.leaves(schema) {
+            tree.insert(keys.iter().cloned(), leaf);
         }
-        (tree, constants)
+        let constants = self.fields.iter().filter_map(|(path, origin)| match origin {
+            Origin::Const(text) => Some((schema.slot(path)?, text.clone())),
+            Origin::From { .. } => None,
+        });
+        (tree, constants.collect())
     }
 
-    /// The carrier's top-level keys with where each goes: how a CSV header is matched.
-    pub(super) fn columns(&self, schema: &Schema) -> (BTreeMap<String, Vec<Leaf>>, Constants) {
+    /// The carrier's columns with where each goes: how a CSV header is matched.
+    pub(super) fn columns(&self, schema: &Schema) -> BTreeMap<String, Vec<Leaf>> {
         let mut columns: BTreeMap<String, Vec<Leaf>> = BTreeMap::new();
-        let mut constants = Vec::new();
-        for (path, origin) in &self.fields {
-            let Some(slot) = schema.slot(path) else { continue };
-            match origin {
-                Origin::Const(text) => constants.push((slot, text.clone())),
-                Origin::From { keys, steps } => {
-                    let steps = (!steps.is_empty()).then(|| steps.clone());
-                    columns.entry(keys.join("/")).or_default().push(Leaf { slot, steps });
-                }
-            }
+        for (keys, leaf) in self.leaves(schema) {
+            columns.entry(keys.join("/")).or_default().push(leaf);
         }
-        (columns, constants)
+        columns
+    }
+
+    /// The carrier's keys of each field that is read from the record, and where its value goes. Fields that the schema
+    /// lacks are left out: nobody asks for them.
+    fn leaves<'m>(&'m self, schema: &'m Schema) -> impl Iterator<Item = (&'m [String], Leaf)> {
+        self.fields.iter().filter_map(|(path, origin)| match origin {
+            Origin::Const(_) => None,
+            Origin::From { keys, steps } => {
+                let steps = (!steps.is_empty()).then(|| steps.clone());
+                Some((
+                    keys.as_slice(),
+                    Leaf {
+                        slot: schema.slot(path)?,
+                        steps,
+                    },
+                ))
+            }
+        })
     }
 }
 
